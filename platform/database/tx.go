@@ -1,0 +1,152 @@
+package database
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"gorm.io/gorm"
+
+	"anb/platform/fault"
+)
+
+type txKey struct{}
+
+type transaction struct {
+	db    *gorm.DB
+	after []func(context.Context)
+}
+
+// ErrCommitUnknown marks the error of a COMMIT whose outcome nobody knows: the
+// connection broke before the answer came. What the transaction protected may
+// or may not be there.
+var ErrCommitUnknown = errors.New("outcome of commit unknown")
+
+// InTx runs f in a transaction that travels in the context it is given: Read
+// and Write return it. When ctx carries one already, f takes part in that. The
+// transaction is rolled back when f fails or panics; InTx returns f's error.
+func (d *DB) InTx(ctx context.Context, f func(ctx context.Context) error) (err error) {
+	if _, ok := ctx.Value(txKey{}).(*transaction); ok {
+		return f(ctx)
+	}
+	// Begin and commit are statements too; a transaction has a few of them.
+	limited, cancel := context.WithTimeout(ctx, 4*d.timeout)
+	defer cancel()
+	tx := &transaction{db: d.write.WithContext(limited).Begin()}
+	if tx.db.Error != nil {
+		return fmt.Errorf("begin transaction: %w", public(tx.db.Error))
+	}
+	done := false
+	defer func() {
+		if !done {
+			if e := tx.db.Rollback().Error; e != nil && !errors.Is(e, sql.ErrTxDone) {
+				err = errors.Join(err, fmt.Errorf("roll back: %w", e))
+			}
+		}
+	}()
+	if err := f(context.WithValue(limited, txKey{}, tx)); err != nil {
+		return err
+	}
+	done = true
+	if err := tx.db.Commit().Error; err != nil {
+		return fmt.Errorf("commit: %w", commitError(err))
+	}
+	for _, f := range tx.after {
+		f(ctx)
+	}
+	return nil
+}
+
+// AfterCommit runs f once the transaction that ctx carries is committed, with
+// a context that carries none; at once when there is no transaction. f is not
+// run after a rollback, nor when the process dies first: it is for hints.
+func (d *DB) AfterCommit(ctx context.Context, f func(ctx context.Context)) {
+	if tx, ok := ctx.Value(txKey{}).(*transaction); ok {
+		tx.after = append(tx.after, f)
+		return
+	}
+	f(ctx)
+}
+
+func commitError(err error) error {
+	var refused *pgconn.PgError
+	if errors.As(err, &refused) || errors.Is(err, sql.ErrTxDone) {
+		return public(err)
+	}
+	return errors.Join(ErrCommitUnknown, public(err))
+}
+
+// public marks errors that mean "the database is away" as a fault, so that
+// clients are told to come back; others stay as they are.
+func public(err error) error {
+	if err == nil || !Unavailable(err) {
+		return err
+	}
+	var f *fault.Error
+	if errors.As(err, &f) {
+		return err
+	}
+	return fault.ErrUnavailable.Because(err)
+}
+
+// Unavailable reports whether err means that the database could not be
+// reached, did not answer in time, or is starting or stopping.
+func Unavailable(err error) bool {
+	var (
+		connect *pgconn.ConnectError
+		server  *pgconn.PgError
+		network net.Error
+	)
+	switch {
+	case errors.As(err, &server):
+		switch server.Code {
+		case "57P01", "57P02", "57P03", // stopping, crashed, starting
+			"53300", "53400", // too many connections, configured limit
+			"53100",          // disk full
+			"57014", "25P03": // statement or idle timeout
+			return true
+		}
+		return server.Code[:2] == "08" // connection exceptions
+	case errors.As(err, &connect), errors.As(err, &network),
+		errors.Is(err, driver.ErrBadConn), errors.Is(err, context.DeadlineExceeded),
+		errors.Is(err, sql.ErrConnDone), errors.Is(err, net.ErrClosed):
+		return true
+	}
+	return pgconn.SafeToRetry(err) && !errors.Is(err, context.Canceled)
+}
+
+const cancelKey = "anb:cancel"
+
+// guard gives every statement its timeout and marks errors of absence.
+func guard(g *gorm.DB, timeout time.Duration) error {
+	before := func(db *gorm.DB) {
+		ctx, cancel := context.WithTimeout(db.Statement.Context, timeout)
+		db.Statement.Context = ctx
+		db.InstanceSet(cancelKey, cancel)
+	}
+	after := func(db *gorm.DB) {
+		if cancel, ok := db.InstanceGet(cancelKey); ok {
+			cancel.(context.CancelFunc)()
+		}
+		db.Error = public(db.Error)
+	}
+	c := g.Callback()
+	// Not for Row and Rows: their result is read after the callbacks.
+	return errors.Join(
+		c.Create().Before("gorm:create").Register("anb:before", before),
+		c.Create().After("gorm:create").Register("anb:after", after),
+		c.Query().Before("gorm:query").Register("anb:before", before),
+		c.Query().After("gorm:query").Register("anb:after", after),
+		c.Update().Before("gorm:update").Register("anb:before", before),
+		c.Update().After("gorm:update").Register("anb:after", after),
+		c.Delete().Before("gorm:delete").Register("anb:before", before),
+		c.Delete().After("gorm:delete").Register("anb:after", after),
+		c.Raw().Before("gorm:raw").Register("anb:before", before),
+		c.Raw().After("gorm:raw").Register("anb:after", after),
+	)
+}

@@ -26,6 +26,7 @@ const (
 	Timeout                     // 408
 	TooLarge                    // 413
 	Unsupported                 // 415
+	BadRange                    // 416
 	TooMany                     // 429
 	Unavailable                 // 503
 )

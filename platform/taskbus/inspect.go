@@ -2,6 +2,7 @@ package taskbus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
@@ -54,7 +55,7 @@ func (b *Bus) Stats(ctx context.Context, queue string) (Stats, error) {
 		total = p.HGet(ctx, b.keys.deadTotal(), queue)
 		return nil
 	})
-	if err != nil && err != redis.Nil { //nolint:errorlint // a pipeline returns a command's error as it is
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return Stats{}, fmt.Errorf("stats of %s: %w", queue, err)
 	}
 	s := Stats{Waiting: waiting.Val(), Delayed: delayed.Val(), Dead: dead.Val()}

@@ -67,7 +67,7 @@ func New(o Options) (*Bus, error) {
 	if o.Lease < 300*time.Millisecond || o.DelayedPoll < 0 || o.DeadCap < 0 {
 		return nil, errors.New("taskbus: lease below 300ms, or a negative option")
 	}
-	silenceMachinery()
+	silenceLibraries()
 	b := &Bus{
 		rdb: o.Redis, log: o.Log, keys: keys{o.Prefix}, scripts: newScripts(),
 		lease: o.Lease, delayedPoll: o.DelayedPoll, deadCap: o.DeadCap,
@@ -109,6 +109,7 @@ func (b *Bus) send(ctx context.Context, queue, task, id string, at *time.Time) e
 	defer cancel()
 	s := &tasks.Signature{Name: task, RoutingKey: queue, Args: stringArg(id), ETA: at}
 	if _, err := b.server.SendTaskWithContext(ctx, s); err != nil {
+		err = errors.Join(err, ctx.Err()) // machinery keeps only the text of a cause
 		return fmt.Errorf("send %s %s: %w", task, id, err)
 	}
 	return nil

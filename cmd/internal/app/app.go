@@ -1,0 +1,204 @@
+// Package app is the composition root: it opens what the roles need, wires the
+// modules to each other, and closes everything in reverse.
+package app
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"anb/db"
+	"anb/modules/auth"
+	"anb/modules/processing"
+	"anb/modules/rankings"
+	"anb/modules/videos"
+	"anb/platform/cache"
+	"anb/platform/database"
+	"anb/platform/ffmpeg"
+	"anb/platform/lifecycle"
+	"anb/platform/metrics"
+	"anb/platform/storage"
+	"anb/platform/taskbus"
+)
+
+// App holds what is open. Close it after use.
+type App struct {
+	config    Config
+	version   string
+	log       *slog.Logger
+	db        *database.DB
+	redis     redis.UniversalClient
+	bus       *taskbus.Bus
+	originals storage.Store
+	processed storage.Store
+	tools     *ffmpeg.Tools
+	inspector *processing.Inspector
+	metrics   *metrics.Registry
+	gate      lifecycle.Gate
+	closers   []func() error
+}
+
+// Open opens the resources that serve and work share. It waits for nothing
+// over the network. The configuration must be valid.
+func Open(ctx context.Context, c Config, version string, log *slog.Logger) (a *App, err error) {
+	a = &App{config: c, version: version, log: log, metrics: metrics.New(version)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.Close())
+		}
+	}()
+	if a.tools, err = ffmpeg.New(c.FFmpeg, log); err != nil {
+		return nil, err
+	}
+	if a.inspector, err = processing.NewInspector(c.Upload.Limits, a.tools); err != nil {
+		return nil, err
+	}
+	if a.db, err = database.Open(c.Database, log); err != nil {
+		return nil, err
+	}
+	a.onClose(a.db.Close)
+	if a.redis, err = taskbus.OpenRedis(ctx, c.Redis.URL); err != nil {
+		return nil, err
+	}
+	a.onClose(a.redis.Close)
+	if a.bus, err = taskbus.New(taskbus.Options{Redis: a.redis, Log: log}); err != nil {
+		return nil, err
+	}
+	if a.originals, err = storage.Open(ctx, c.Storage.originals()); err != nil {
+		return nil, fmt.Errorf("originals: %w", err)
+	}
+	a.onClose(a.originals.Close)
+	if a.processed, err = storage.Open(ctx, c.Storage.processed()); err != nil {
+		return nil, fmt.Errorf("processed: %w", err)
+	}
+	a.onClose(a.processed.Close)
+	return a, nil
+}
+
+func (a *App) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+// Close closes everything in reverse order.
+func (a *App) Close() error {
+	var errs []error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		errs = append(errs, a.closers[i]())
+	}
+	a.closers = nil
+	return errors.Join(errs...)
+}
+
+// startWait is how long a role waits for the database when it starts.
+const startWait = time.Minute
+
+// Ready waits until the database answers, and fails when its schema is older
+// than this program needs.
+func (a *App) Ready(ctx context.Context) error {
+	pool, err := a.db.SQL()
+	if err != nil {
+		return err
+	}
+	return WaitFor(ctx, a.log, "database", func(ctx context.Context) error {
+		if err := a.db.Ping(ctx); err != nil {
+			return err
+		}
+		err := db.Check(ctx, pool, string(a.db.Dialect()))
+		if errors.Is(err, db.ErrOldSchema) {
+			return final{err}
+		}
+		return err
+	})
+}
+
+// final is an error for which waiting is no use.
+type final struct{ error }
+
+func (f final) Unwrap() error { return f.error }
+
+// WaitFor calls f until it succeeds, with growing pauses, for at most a minute.
+func WaitFor(ctx context.Context, log *slog.Logger, what string, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, startWait)
+	defer cancel()
+	pause := 100 * time.Millisecond
+	for {
+		err := f(ctx)
+		var hopeless final
+		if err == nil || errors.As(err, &hopeless) {
+			return err
+		}
+		log.WarnContext(ctx, "waiting for "+what, slog.Any("error", err), slog.Duration("again_in", pause))
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return fmt.Errorf("%s not reachable within %s: %w", what, startWait, err)
+		case <-t.C:
+		}
+		pause = min(2*pause, 5*time.Second)
+	}
+}
+
+// modules are the product, wired.
+type modules struct {
+	auth     *auth.Module
+	catalog  *videos.Catalog
+	videos   *videos.Module
+	rankings *rankings.Module
+	client   *processing.Client
+}
+
+// publicCacheAge is how stale a public list may be; the contract allows two
+// seconds.
+const (
+	publicCacheAge  = time.Second
+	publicCacheSize = 4096
+)
+
+// wire builds the modules that serve needs.
+func (a *App) wire() (m modules, err error) {
+	c := a.config
+	public := cache.New(publicCacheAge, publicCacheSize, time.Now)
+	m.catalog = videos.NewCatalog(a.db, public, time.Now)
+	if m.client, err = processing.NewClient(c.Processing, c.Upload.Limits, a.inspector, a.db, a.bus, time.Now, a.log); err != nil {
+		return m, err
+	}
+	everyone := &directory{videos: m.catalog}
+	if m.auth, err = auth.New(auth.Deps{DB: a.db, Directory: everyone, Config: c.Auth, Now: time.Now, Log: a.log}); err != nil {
+		return m, err
+	}
+	m.rankings, err = rankings.New(rankings.Deps{DB: a.db, Public: public, Require: m.auth.Require, Log: a.log, Config: c.Voting})
+	if err != nil {
+		return m, err
+	}
+	everyone.rankings = m.rankings
+	key, err := hkdf.Key(sha256.New, []byte(c.Auth.JWTSecret), nil, "anb signed addresses", 32)
+	if err != nil {
+		return m, fmt.Errorf("derive signing key: %w", err)
+	}
+	m.videos, err = videos.New(videos.Deps{
+		DB: a.db, Originals: a.originals, Processed: a.processed, Inspector: m.client, Queue: m.client, Reason: m.client.Explain,
+		Public: public, SigningKey: key, PublicURL: c.HTTP.PublicURL, Require: m.auth.Require, Now: time.Now, Log: a.log,
+		ReadTimeout: c.HTTP.ReadTimeout, SendTimeout: c.HTTP.WriteTimeout,
+		Config: videos.Config{MaxBytes: c.Upload.MaxBytes, Formats: c.Upload.Formats, OriginalTTL: c.Upload.OriginalTTL},
+	})
+	return m, err
+}
+
+// directory tells the modules that keep copies of a player's profile.
+type directory struct {
+	videos   *videos.Catalog
+	rankings *rankings.Module
+}
+
+// PlayerChanged locks videos before totals, as a vote does.
+func (d *directory) PlayerChanged(ctx context.Context, p auth.Player) error {
+	if err := d.videos.PlayerChanged(ctx, p.ID, p.Name, p.City); err != nil {
+		return err
+	}
+	return d.rankings.PlayerChanged(ctx, p.ID, p.City)
+}

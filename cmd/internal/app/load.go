@@ -1,0 +1,217 @@
+package app
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/viper"
+)
+
+// ErrConfig marks configuration errors, for which the exit code is 2.
+var ErrConfig = errors.New("the configuration is not valid")
+
+// secrets are the keys whose values are never shown and may come from files.
+var secrets = []string{"auth.jwt_secret", "database.url", "redis.url"}
+
+// seedNames are the variables of the deployment document, the stronger first.
+var seedNames = map[string][]string{
+	"database.url": {"DATABASE_URL"},
+	"redis.url":    {"CELERY_BROKER_URL", "REDIS_URL"},
+}
+
+// Source says where the configuration comes from, the weakest first.
+type Source struct {
+	Defaults  []byte            // config.yaml as built in
+	Overrides map[string]string // a role's own defaults
+	File      string            // a file to read; empty: none
+	Environ   []string          // as os.Environ gives it
+	Flags     map[string]any    // from the command line
+	SeedNames bool              // whether DATABASE_URL and its like count
+}
+
+// Load reads the configuration strictly: unknown keys and values of the wrong
+// type are errors, all reported at once and marked with ErrConfig. It does not
+// validate; see Config.Validate.
+func Load(s Source) (Config, *Effective, error) {
+	var c Config
+	v := viper.New()
+	v.SetConfigType("yaml")
+	if err := v.ReadConfig(bytes.NewReader(s.Defaults)); err != nil {
+		return c, nil, fmt.Errorf("read built-in configuration: %w", err)
+	}
+	known := v.AllKeys()
+	for k, value := range s.Overrides {
+		v.Set(k, value)
+	}
+	defaults := v.AllSettings()
+	if err := decode(defaults, &c); err != nil {
+		return c, nil, fmt.Errorf("built-in configuration: %w", err)
+	}
+
+	var errs []error
+	set := viper.New()
+	set.SetConfigType("yaml")
+	if s.File != "" {
+		data, err := os.ReadFile(s.File)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("read %s: %w", s.File, err))
+		} else if err := set.ReadConfig(bytes.NewReader(data)); err != nil {
+			errs = append(errs, fmt.Errorf("read %s: %w", s.File, err))
+		}
+	}
+	env, err := fromEnvironment(s, known)
+	errs = append(errs, err)
+	for k, value := range env {
+		set.Set(k, value)
+	}
+	for k, value := range s.Flags {
+		set.Set(k, value)
+	}
+	for _, k := range set.AllKeys() {
+		if !slices.Contains(known, k) {
+			errs = append(errs, fmt.Errorf("unknown key %q", k))
+			continue
+		}
+		// One at a time, so that each problem names its key and none hides another.
+		one := viper.New()
+		one.Set(k, set.Get(k))
+		if err := decode(one.AllSettings(), &c); err != nil {
+			errs = append(errs, fmt.Errorf("%s (%s): %w", k, Variable(k), plain(err)))
+			continue
+		}
+		v.Set(k, set.Get(k))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return c, nil, errors.Join(ErrConfig, err)
+	}
+	return c, &Effective{settings: v.AllSettings()}, nil
+}
+
+// Variable is the environment variable that overrides key.
+func Variable(key string) string {
+	return "ANB_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+// fromEnvironment returns the keys that the environment sets. An empty variable
+// counts as absent. ANB_TEST_… and ANB_CONFIG are not keys.
+func fromEnvironment(s Source, known []string) (map[string]string, error) {
+	keys := map[string]string{}
+	for _, k := range known {
+		keys[Variable(k)] = k
+	}
+	values := map[string]string{}
+	for _, kv := range s.Environ {
+		name, value, _ := strings.Cut(kv, "=")
+		if value != "" {
+			values[name] = value
+		}
+	}
+	out := map[string]string{}
+	var errs []error
+	for _, k := range secrets {
+		names := append([]string{}, Variable(k))
+		if s.SeedNames {
+			names = append(names, seedNames[k]...)
+		}
+		for _, name := range names {
+			if path, ok := values[name+"_FILE"]; ok {
+				data, err := os.ReadFile(path)
+				if err != nil {
+					errs = append(errs, fmt.Errorf("%s_FILE: %w", name, err))
+				}
+				if _, ok := values[name]; ok {
+					errs = append(errs, fmt.Errorf("%s and %s_FILE are both set; keep one", name, name))
+				}
+				values[name] = strings.TrimSpace(string(data))
+				keys[name+"_FILE"] = "" // known, nothing more to read
+			}
+			if value, ok := values[name]; ok && out[k] == "" {
+				out[k] = value
+			}
+		}
+	}
+	for name, value := range values {
+		k, ok := keys[name]
+		switch {
+		case ok && k != "" && out[k] == "":
+			out[k] = value
+		case !ok && strings.HasPrefix(name, "ANB_") && !strings.HasPrefix(name, "ANB_TEST_") && name != "ANB_CONFIG":
+			errs = append(errs, fmt.Errorf("unknown variable %s", name))
+		}
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return out, errors.Join(errs...)
+}
+
+// decode is strict about names and, since all values of the environment are
+// text, lenient about how a number or a list is written.
+func decode(settings map[string]any, into *Config) error {
+	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
+		Result: into, ErrorUnused: true, WeaklyTypedInput: true,
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(
+			mapstructure.StringToTimeDurationHookFunc(), mapstructure.StringToSliceHookFunc(","), refuseBareDurations),
+	})
+	if err != nil {
+		return err
+	}
+	return d.Decode(settings)
+}
+
+// plain cuts mapstructure's preamble off.
+func plain(err error) error {
+	s := err.Error()
+	if i := strings.Index(s, "\n"); i >= 0 {
+		s = strings.TrimSpace(s[i:])
+	}
+	return errors.New(strings.ReplaceAll(strings.TrimPrefix(s, "* "), "\n", " "))
+}
+
+// Effective is the configuration in force, for people to look at.
+type Effective struct{ settings map[string]any }
+
+const masked = "••••••"
+
+// Masked returns every key with its value, without secrets: of addresses only
+// the password is hidden.
+func (e *Effective) Masked() map[string]any {
+	v := viper.New()
+	_ = v.MergeConfigMap(e.settings) // a map of viper's own making
+	for _, k := range secrets {
+		s := v.GetString(k)
+		if s == "" {
+			continue
+		}
+		v.Set(k, masked)
+		if u, err := url.Parse(s); err == nil && u.Scheme != "" && strings.HasSuffix(k, ".url") {
+			if _, ok := u.User.Password(); ok {
+				u.User = url.UserPassword(u.User.Username(), "xxxxx")
+			}
+			q := u.Query()
+			for name := range q {
+				if strings.Contains(strings.ToLower(name), "pass") {
+					q.Set(name, "xxxxx")
+					u.RawQuery = q.Encode()
+				}
+			}
+			v.Set(k, u.String())
+		}
+	}
+	return v.AllSettings()
+}
+
+// refuseBareDurations keeps a number without a unit from being read as
+// nanoseconds.
+func refuseBareDurations(from, to reflect.Type, data any) (any, error) {
+	if to == reflect.TypeFor[time.Duration]() && from != to {
+		return nil, fmt.Errorf("%v has no unit; write a duration such as 30s", data)
+	}
+	return data, nil
+}

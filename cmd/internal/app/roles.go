@@ -1,0 +1,144 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"anb/modules/processing"
+	"anb/modules/videos"
+	"anb/platform/cache"
+	"anb/platform/httpserver"
+	"anb/platform/lifecycle"
+	"anb/platform/taskbus"
+)
+
+// Serve returns the services of the API role. It listens at once, so that a
+// taken port is an error here.
+func (a *App) Serve(ctx context.Context) ([]lifecycle.Service, error) {
+	m, err := a.wire()
+	if err != nil {
+		return nil, err
+	}
+	e, err := httpserver.New(a.config.HTTP, a.log, a.metrics.Request)
+	if err != nil {
+		return nil, err
+	}
+	e.Use(httpserver.Limit(a.config.HTTP.MaxRequestBytes))
+	m.auth.Routes(e)
+	m.videos.Routes(e)
+	m.rankings.Routes(e)
+	m.client.Routes(e)
+	if err := a.metaRoutes(e, m); err != nil {
+		return nil, err
+	}
+	c := a.config.HTTP
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on http.addr: %w", err)
+	}
+	a.log.InfoContext(ctx, "serving the API", slog.String("addr", ln.Addr().String()), slog.String("version", a.version))
+	sessions := func(ctx context.Context) error {
+		_, err := m.auth.SweepSessions(ctx)
+		return err
+	}
+	return []lifecycle.Service{
+		{Name: "http", Run: lifecycle.HTTP(httpserver.Server(c, e, a.log), ln, &a.gate, c.ShutdownDelay, c.ShutdownGrace)},
+		{Name: "sessions", Run: lifecycle.Every(a.log, "sessions", a.config.Work.JanitorInterval, sessions)},
+	}, nil
+}
+
+// Work returns the services of the worker role.
+func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
+	c := a.config
+	encoder, err := processing.NewEncoder(c.Encoder, a.tools, c.Processing.CacheDir, a.log)
+	if err != nil {
+		return nil, err
+	}
+	if err := encoder.Prepare(ctx); err != nil {
+		return nil, fmt.Errorf("draw the cards: %w", err)
+	}
+	catalog := videos.NewCatalog(a.db, cache.New(publicCacheAge, 1, time.Now), time.Now)
+	id := processing.WorkerID()
+	w, err := processing.NewWorker(processing.WorkerDeps{
+		ID: id, DB: a.db, Bus: a.bus, Videos: catalog, Originals: a.originals, Processed: a.processed, Inspector: a.inspector,
+		Encoder: encoder, Queues: c.Work.Queues, Slots: c.Work.Concurrency, Log: a.log, Config: c.Processing,
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.onClose(w.Close)
+	consumer, err := a.bus.NewWorker(taskbus.WorkerOptions{
+		ID: id, Queues: c.Work.Queues, Concurrency: c.Work.Concurrency, Drain: c.Work.Drain,
+		Tasks: map[string]taskbus.Handler{processing.TaskName: w.Handle},
+	})
+	if err != nil {
+		return nil, err
+	}
+	janitor := processing.Janitor{
+		Places: []processing.Place{{Store: a.originals, Known: catalog.KnownOriginals}, {Store: a.processed, Known: catalog.KnownProcessed}},
+		Grace:  c.Processing.Grace, Now: time.Now, Log: a.log,
+	}
+	tidy := func(ctx context.Context) error {
+		return errors.Join(w.SweepScratch(ctx), janitor.Clean(ctx))
+	}
+	a.log.InfoContext(ctx, "working", slog.String("worker", id), slog.Int("concurrency", c.Work.Concurrency),
+		slog.Any("queues", c.Work.Queues), slog.String("version", a.version))
+	return []lifecycle.Service{
+		{Name: "consumer", Run: consumer.Run},
+		{Name: "watchdog", Run: watch(consumer, a.bus, a.log)},
+		{Name: "sweeper", Run: lifecycle.Every(a.log, "sweeper", c.Processing.SweepInterval, w.Sweep)},
+		{Name: "janitor", Run: lifecycle.Every(a.log, "janitor", c.Work.JanitorInterval, tidy)},
+	}, nil
+}
+
+// errStuck ends a worker that a supervisor should start anew.
+var errStuck = errors.New("the consumer has stopped fetching although Redis answers")
+
+// watch ends the process when the consumer has stopped fetching although the
+// bus answers.
+func watch(w *taskbus.Worker, bus *taskbus.Bus, log *slog.Logger) func(context.Context) error {
+	return func(ctx context.Context) error {
+		tick := time.NewTicker(5 * time.Second)
+		defer tick.Stop()
+		for sick := 0; ; {
+			select {
+			case <-ctx.Done():
+				return nil
+			case now := <-tick.C:
+				err := w.Healthy(now)
+				if err == nil {
+					sick = 0
+					continue
+				}
+				log.WarnContext(ctx, "consumer is not healthy", slog.Any("error", err))
+				if bus.Ping(ctx) != nil {
+					sick = 0 // Redis is away; fetching goes on when it is back
+				} else if sick++; sick >= 6 {
+					return errStuck
+				}
+			}
+		}
+	}
+}
+
+// WithMetrics adds the listener of /metrics, if one is configured.
+func (a *App) WithMetrics(ctx context.Context, services []lifecycle.Service) ([]lifecycle.Service, error) {
+	if a.config.Metrics.Addr == "" {
+		return services, nil
+	}
+	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", a.config.Metrics.Addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on metrics.addr: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", a.metrics)
+	srv := httpserver.Server(a.config.HTTP, mux, a.log)
+	return append(services, lifecycle.Service{
+		Name: "metrics", Run: lifecycle.HTTP(srv, ln, &lifecycle.Gate{}, 0, time.Second),
+	}), nil
+}

@@ -1,0 +1,27 @@
+package processing
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Videos is where results go; the videos module implements it. Its methods
+// take part in the transaction that ctx carries.
+type Videos interface {
+	// Source returns the original's key and where the published part begins.
+	Source(ctx context.Context, id uuid.UUID) (key string, start time.Duration, err error)
+	// MarkProcessing and Publish report false when there is no such unfinished
+	// video any more.
+	MarkProcessing(ctx context.Context, id uuid.UUID) (bool, error)
+	Publish(ctx context.Context, id uuid.UUID, videoKey, thumbnailKey string) (bool, error)
+	// Fail ends a video with a reason's code.
+	Fail(ctx context.Context, id uuid.UUID, code string) error
+}
+
+// Bus wakes workers; platform/taskbus implements it.
+type Bus interface {
+	Send(ctx context.Context, queue, task, id string) error
+	Depth(ctx context.Context, queue string) (int64, error)
+}

@@ -1,0 +1,208 @@
+package processing
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"anb/platform/ffmpeg"
+)
+
+// Shares of the progress, in percent. 100 is for the caller to say, once the
+// video is published.
+const (
+	encodedPercent = 97
+	joinedPercent  = 98
+	checkedPercent = 99
+)
+
+// Report receives the stage, the percentage done, which only rises and stays
+// below 100, and how many times faster than real time the encoder is (0:
+// unknown). It must return quickly.
+type Report func(stage Stage, percent, speed float64)
+
+// Encode makes the published video and its poster in j.Dir, checks them, and
+// returns them. report may be nil.
+//
+// When ctx is cancelled ffmpeg is ended and the error is context.Canceled;
+// every other error is a *Failure, whose reason says whether trying again may
+// help. Files in j.Dir are of use only when the error is nil.
+func (e *Encoder) Encode(ctx context.Context, j Job, report Report) (Output, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.config.Timeout)
+	defer cancel()
+	if err := e.Prepare(ctx); err != nil {
+		return Output{}, failure("prepare cards", err, ReasonEncoderFailed)
+	}
+	r := &run{Encoder: e, job: j, art: e.artwork(), plan: e.config.plan(j.Source, j.Start), report: rising(report)}
+	out, err := r.all(ctx)
+	if err != nil {
+		return Output{}, failure("encode video", err, ReasonEncoderFailed)
+	}
+	return out, nil
+}
+
+// rising hides from report whatever would fall back or reach the end.
+func rising(report Report) Report {
+	last := 0.0
+	return func(stage Stage, percent, speed float64) {
+		last = max(last, min(percent, checkedPercent))
+		if report != nil {
+			report(stage, last, speed)
+		}
+	}
+}
+
+// run is the work on one job.
+type run struct {
+	*Encoder
+	job    Job
+	art    artwork
+	plan   plan
+	report Report
+}
+
+func (r *run) path(name string) string { return filepath.Join(r.job.Dir, name) }
+
+func (r *run) all(ctx context.Context) (Output, error) {
+	r.report(StageEncode, 0, 0)
+	body, decodeErrors, err := r.encodeBody(ctx)
+	if err != nil {
+		return Output{}, err
+	}
+	r.report(StageJoin, encodedPercent, 0)
+	frames := body.Frames + 2*r.config.frames(r.config.CardLength)
+	reencoded, err := r.join(ctx, body)
+	if err != nil {
+		return Output{}, err
+	}
+	if err := r.poster(ctx, body.Frames); err != nil {
+		return Output{}, err
+	}
+	r.report(StageCheck, joinedPercent, 0)
+	if err := r.check(ctx, frames); err != nil {
+		return Output{}, err
+	}
+	out := Output{
+		Start: r.plan.begin, Frames: frames, DecodeErrors: decodeErrors, Reencoded: reencoded,
+		Duration: time.Duration(frames) * time.Second / time.Duration(r.config.FPS),
+	}
+	if out.Video, err = describeFile(ctx, r.path(videoName)); err != nil {
+		return Output{}, err
+	}
+	if out.Poster, err = describeFile(ctx, r.path(posterName)); err != nil {
+		return Output{}, err
+	}
+	r.report(StageCheck, checkedPercent, 0)
+	return out, nil
+}
+
+// Names in the job's folder.
+const (
+	bodyName   = "body.mp4"
+	listName   = "parts.txt"
+	videoName  = "video.mp4"
+	posterName = "poster.jpg"
+)
+
+// encodeBody returns what the body is, and how often the decoder complained.
+func (r *run) encodeBody(ctx context.Context) (ffmpeg.Stream, int, error) {
+	result, err := r.tools.Run(ctx, ffmpeg.Command{
+		Args: r.config.bodyArgs(r.job, r.plan, r.art.watermark, r.path(bodyName)),
+		Dir:  r.job.Dir,
+		OnProgress: func(p ffmpeg.Progress) {
+			done := float64(p.Frame) / float64(max(1, r.plan.frames))
+			r.report(StageEncode, encodedPercent*min(1, done), p.Speed)
+		},
+	})
+	if err != nil {
+		return ffmpeg.Stream{}, 0, bodyFailure(err)
+	}
+	if !result.Last.End {
+		return ffmpeg.Stream{}, 0, reject(ReasonEncoderFailed, "ffmpeg ended without saying so")
+	}
+	if got := result.Last.Frame; !r.plan.enough(got, r.job.Source, r.config.FPS) {
+		f := reject(ReasonTruncated, "%d frames of %d", got, r.plan.frames)
+		f.Tail = result.Tail
+		return ffmpeg.Stream{}, 0, f
+	}
+	if result.ErrorLines > 0 {
+		r.log.WarnContext(ctx, "upload decoded with errors", slog.Int("errors", result.ErrorLines))
+	}
+	info, err := r.tools.Probe(ctx, r.path(bodyName), []string{"mov"})
+	if err != nil {
+		return ffmpeg.Stream{}, 0, failure("probe body", err, ReasonEncoderFailed)
+	}
+	if len(info.Streams) != 1 || info.Streams[0].Frames != result.Last.Frame {
+		return ffmpeg.Stream{}, 0, reject(ReasonEncoderFailed, "body is not what ffmpeg said it wrote: %+v", info.Streams)
+	}
+	return info.Streams[0], result.ErrorLines, nil
+}
+
+// bodyFailure knows the two ways in which ffmpeg says that the upload itself
+// is bad: too many frames that do not decode, or nothing that does.
+func bodyFailure(err error) error {
+	const tooManyErrors = 69
+	fallback := ReasonEncoderFailed
+	if exit, ok := exitOf(err); ok && (exit.Code == tooManyErrors || strings.Contains(exit.Tail, "Invalid data found when processing input")) {
+		fallback = ReasonCorruptStream
+	}
+	return failure("encode body", err, fallback)
+}
+
+// join puts the body between the cards and removes it. It copies when all
+// parts have the same parameter sets, and else encodes once more.
+func (r *run) join(ctx context.Context, body ffmpeg.Stream) (reencoded bool, err error) {
+	parts := []string{r.art.opening, r.path(bodyName), r.art.closing}
+	args := r.config.rejoinArgs(parts, r.path(videoName))
+	reencoded = body.ExtradataHash == "" || body.ExtradataHash != r.art.extradata
+	if reencoded {
+		r.log.WarnContext(ctx, "cards do not match the body, encoding again")
+	} else {
+		if err := os.WriteFile(r.path(listName), concatList(parts), 0o600); err != nil {
+			return false, failure("write list of parts", err, ReasonStorage)
+		}
+		args = r.config.joinArgs(r.path(listName), r.path(videoName))
+	}
+	if _, err := r.tools.Run(ctx, ffmpeg.Command{Args: args, Dir: r.job.Dir}); err != nil {
+		return false, failure("join parts", err, ReasonEncoderFailed)
+	}
+	if err := os.Remove(r.path(bodyName)); err != nil {
+		return false, failure("remove body", err, ReasonStorage)
+	}
+	return reencoded, nil
+}
+
+// concatList names the parts as ffmpeg's concat demuxer reads them. They are
+// our own files, never the user's words.
+func concatList(parts []string) []byte {
+	var b strings.Builder
+	for _, p := range parts {
+		fmt.Fprintf(&b, "file '%s'\n", strings.ReplaceAll(p, "'", `'\''`))
+	}
+	return []byte(b.String())
+}
+
+// describeFile hashes a finished file.
+func describeFile(ctx context.Context, path string) (File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return File{}, failure("read result", err, ReasonStorage)
+	}
+	defer f.Close()
+	h := sha256.New()
+	n, err := io.Copy(h, f)
+	if err != nil {
+		return File{}, failure("read result", err, ReasonStorage)
+	}
+	if err := ctx.Err(); err != nil {
+		return File{}, err
+	}
+	return File{Path: path, Size: n, SHA256: hex.EncodeToString(h.Sum(nil))}, nil
+}

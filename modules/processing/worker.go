@@ -1,0 +1,280 @@
+package processing
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"anb/platform/database"
+	"anb/platform/storage"
+)
+
+// WorkerDeps are what a worker needs; all are required.
+type WorkerDeps struct {
+	ID        string // unique among living workers
+	DB        *database.DB
+	Bus       Bus
+	Videos    Videos
+	Originals storage.Store
+	Processed storage.Store
+	Inspector *Inspector
+	Encoder   *Encoder
+	Queues    []string
+	Slots     int // jobs at once
+	Log       *slog.Logger
+	Config    Config
+}
+
+// Worker turns due jobs into published videos. It is safe for concurrent use.
+type Worker struct {
+	WorkerDeps
+	store   store
+	scratch *scratch
+}
+
+// NewWorker wires a worker and makes its scratch folder; it fails when a
+// dependency is missing. The caller closes it.
+func NewWorker(d WorkerDeps) (*Worker, error) {
+	if d.ID == "" || d.DB == nil || d.Bus == nil || d.Videos == nil || d.Originals == nil || d.Processed == nil ||
+		d.Inspector == nil || d.Encoder == nil || len(d.Queues) == 0 || d.Slots < 1 || d.Log == nil {
+		return nil, errors.New("processing: a dependency of the worker is missing")
+	}
+	s, err := newScratch(d.Config.WorkDir, d.ID)
+	if err != nil {
+		return nil, err
+	}
+	return &Worker{WorkerDeps: d, store: store{d.DB}, scratch: s}, nil
+}
+
+// Close removes the scratch folder.
+func (w *Worker) Close() error { return w.scratch.close() }
+
+// Handle is what the bus calls for each message. The id is a hint: that job if
+// it is due, else the next due one of the worker's queues. ctx ends when the
+// worker must stop; the job is then handed back without burning its attempt.
+func (w *Worker) Handle(ctx context.Context, id string) {
+	hint, err := uuid.Parse(id)
+	if err != nil {
+		hint = uuid.Nil // a due job may wait all the same
+	}
+	c, ok, err := w.claim(ctx, hint)
+	switch {
+	case err != nil:
+		w.Log.WarnContext(ctx, "claim failed, the sweeper will wake again", slog.Any("error", err))
+	case ok:
+		w.run(ctx, c)
+	default:
+		w.Log.DebugContext(ctx, "nothing due, or already claimed", slog.String("task_id", id))
+	}
+}
+
+func (w *Worker) claim(ctx context.Context, hint uuid.UUID) (c claim, ok bool, err error) {
+	err = w.DB.InTx(ctx, func(ctx context.Context) error {
+		if c, ok, err = w.store.claim(ctx, w.Queues, hint, w.ID, w.Config.Lease); err != nil || !ok {
+			return err
+		}
+		exists, err := w.Videos.MarkProcessing(ctx, c.VideoID)
+		if err != nil || exists {
+			return err
+		}
+		ok = false // deleted; only a restored backup can bring us here
+		return w.store.finish(ctx, c, Cancelled, outcomeCancelled, &Failure{}, 0)
+	})
+	if err != nil {
+		return claim{}, false, fmt.Errorf("claim: %w", err)
+	}
+	return c, ok, nil
+}
+
+// run does one attempt and writes down how it ended.
+func (w *Worker) run(ctx context.Context, c claim) {
+	log := w.Log.With(slog.String("task_id", c.ID.String()), slog.String("video_id", c.VideoID.String()),
+		slog.Int("attempt", c.Attempt), slog.Int64("fence", c.Fence))
+	log.InfoContext(ctx, "job started")
+	began := time.Now()
+	work, stop := context.WithTimeout(ctx, w.Config.Timeout)
+	defer stop()
+	made, err := w.attempt(work, c, log)
+	// What follows must happen although the worker may be stopping.
+	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+	defer cancel()
+	if err == nil {
+		err = w.publish(end, c, made)
+	}
+	if err != nil && !errors.Is(err, database.ErrCommitUnknown) {
+		w.discard(end, made, log) // after an unknown commit the janitor decides
+	}
+	took := slog.Duration("took", time.Since(began))
+	var f *Failure
+	switch {
+	case err == nil:
+		log.InfoContext(end, "job done", took)
+		return
+	case errors.Is(err, errLost):
+		log.InfoContext(end, "job stopped: cancelled or taken over", took)
+		return
+	case ctx.Err() != nil: // this worker is stopping
+		if err := w.store.finish(end, c, Queued, outcomeReleased, &Failure{}, 0); err != nil && !errors.Is(err, errLost) {
+			log.WarnContext(end, "job not handed back, its lease will end", slog.Any("error", err))
+			return
+		}
+		log.InfoContext(end, "job handed back", took)
+		return
+	case errors.As(err, &f):
+	case work.Err() != nil:
+		f = &Failure{Reason: ReasonTimeout, Err: err}
+	default:
+		f = &Failure{Reason: ReasonStorage, Err: err}
+	}
+	log.WarnContext(end, "attempt failed", took, slog.String("reason", string(f.Reason)), slog.Any("error", f.Err))
+	if err := w.fail(end, c, f); err != nil && !errors.Is(err, errLost) {
+		log.ErrorContext(end, "failure not recorded, the lease will end", slog.Any("error", err))
+	}
+}
+
+// product are the keys of what an attempt has put into storage.
+type product struct{ video, thumbnail string }
+
+// attempt makes the files of one job. The keys it returns are in storage, with
+// an error too.
+func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made product, err error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	pulse := &pulse{worker: w, claim: c, log: log, lost: func() { stop(errLost) }, stage: StageProbe}
+	var beating sync.WaitGroup
+	beat, endBeat := context.WithCancel(ctx)
+	beating.Go(func() { pulse.run(beat) })
+	defer beating.Wait()
+	defer endBeat()
+	defer func() {
+		if cause := context.Cause(ctx); err != nil && errors.Is(cause, errLost) {
+			err = cause
+		}
+	}()
+	dir, remove, err := w.scratch.dir(c)
+	if err != nil {
+		return made, failure("make scratch folder", err, ReasonStorage)
+	}
+	defer remove()
+	key, start, err := w.Videos.Source(ctx, c.VideoID)
+	if err != nil {
+		return made, err
+	}
+	path, err := w.Originals.Fetch(ctx, key, dir)
+	if err != nil {
+		return made, storeFailure("fetch original", err)
+	}
+	source, err := w.Inspector.Inspect(ctx, path)
+	if err != nil {
+		return made, err
+	}
+	encode := filepath.Join(dir, "encode") // a downloaded original may lie in dir itself
+	if err := os.Mkdir(encode, 0o750); err != nil {
+		return made, failure("make scratch folder", err, ReasonStorage)
+	}
+	out, err := w.Encoder.Encode(ctx, Job{Path: path, Source: source, Start: start, Dir: encode}, pulse.report)
+	if err != nil {
+		return made, err
+	}
+	pulse.report(StagePublish, 99, 0)
+	name, err := unguessable(c)
+	if err != nil {
+		return made, err
+	}
+	if err := storage.PutFile(ctx, w.Processed, out.Video.Path, name+".mp4", "video/mp4"); err != nil {
+		return made, storeFailure("store video", err)
+	}
+	made.video = name + ".mp4"
+	if err := storage.PutFile(ctx, w.Processed, out.Poster.Path, name+".jpg", "image/jpeg"); err != nil {
+		return made, storeFailure("store poster", err)
+	}
+	made.thumbnail = name + ".jpg"
+	return made, ctx.Err()
+}
+
+// unguessable names an attempt's files: nobody can ask for them before they
+// are published, and no two attempts write to one name.
+func unguessable(c claim) (string, error) {
+	var b [16]byte
+	if _, err := rand.Read(b[:]); err != nil {
+		return "", err
+	}
+	return c.VideoID.String() + "-" + strconv.FormatInt(c.Fence, 10) + "-" + hex.EncodeToString(b[:]), nil
+}
+
+// publish shows the result, if the job is still this claim's.
+func (w *Worker) publish(ctx context.Context, c claim, made product) error {
+	err := w.DB.InTx(ctx, func(ctx context.Context) error {
+		if err := w.store.finish(ctx, c, Done, outcomeDone, &Failure{}, 0); err != nil {
+			return err
+		}
+		ok, err := w.Videos.Publish(ctx, c.VideoID, made.video, made.thumbnail)
+		if err == nil && !ok {
+			return errLost
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	return nil
+}
+
+// discard removes the files of an attempt that was not published.
+func (w *Worker) discard(ctx context.Context, made product, log *slog.Logger) {
+	for _, key := range []string{made.video, made.thumbnail} {
+		if key == "" {
+			continue
+		}
+		if err := w.Processed.Delete(ctx, key); err != nil {
+			log.WarnContext(ctx, "result not removed, the janitor will", slog.String("key", key), slog.Any("error", err))
+		}
+	}
+}
+
+// fail records a failed attempt: another one later, or the end.
+func (w *Worker) fail(ctx context.Context, c claim, f *Failure) error {
+	return w.DB.InTx(ctx, func(ctx context.Context) error {
+		if !f.Reason.Permanent() && !c.last() {
+			return w.store.finish(ctx, c, Retrying, outcomeFailed, f, w.Config.backoff(c.Attempt, mathrand.Float64()))
+		}
+		if err := w.store.finish(ctx, c, Dead, outcomeFailed, f, 0); err != nil {
+			return err
+		}
+		return w.Videos.Fail(ctx, c.VideoID, f.Reason.Code())
+	})
+}
+
+// storeFailure is a failure of our storage; the end of the context stays.
+func storeFailure(doing string, err error) error {
+	if errors.Is(err, storage.ErrFull) {
+		return &Failure{Reason: ReasonNoSpace, Err: fmt.Errorf("%s: %w", doing, err)}
+	}
+	return failure(doing, err, ReasonStorage)
+}
+
+// clean makes text safe to store: PostgreSQL refuses NUL and broken UTF-8.
+func clean(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
+}
+
+// WorkerID names this process among workers.
+func WorkerID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return host + "-" + strconv.Itoa(os.Getpid()) + "-" + uuid.NewString()[:8]
+}

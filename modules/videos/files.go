@@ -1,0 +1,158 @@
+package videos
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"path"
+	"strconv"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"anb/platform/httpserver"
+	"anb/platform/storage"
+)
+
+// originalURL is a short-lived address of one's original, which a <video> tag
+// can open although it sends no bearer.
+func (h handler) originalURL(ctx context.Context, v Video) (string, error) {
+	direct, err := h.Originals.URL(ctx, v.OriginalKey, h.Config.OriginalTTL)
+	if err != nil {
+		return "", fmt.Errorf("sign original of %s: %w", v.ID, err)
+	}
+	if direct != "" {
+		return direct, nil
+	}
+	expires := strconv.FormatInt(h.Now().Add(h.Config.OriginalTTL).Unix(), 10)
+	return h.PublicURL + "/api/videos/" + v.ID.String() + "/original?expires=" + expires + "&signature=" + h.sign(v.ID, expires), nil
+}
+
+func (h handler) sign(id uuid.UUID, expires string) string {
+	mac := hmac.New(sha256.New, h.SigningKey)
+	mac.Write([]byte("original\x00" + id.String() + "\x00" + expires))
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// original handles GET /api/videos/{video_id}/original.
+func (h handler) original(c echo.Context) error {
+	id, err := ParseID(c.Param("video_id"))
+	if err != nil {
+		return err
+	}
+	expires, err1 := httpserver.One(c.QueryParams(), "expires")
+	signature, err2 := httpserver.One(c.QueryParams(), "signature")
+	if err1 != nil || err2 != nil || !hmac.Equal([]byte(signature), []byte(h.sign(id, expires))) {
+		return errSignature
+	}
+	until, err := strconv.ParseInt(expires, 10, 64)
+	if err != nil {
+		return errSignature
+	}
+	if h.Now().Unix() > until {
+		return errExpired
+	}
+	v, err := h.store.get(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	return h.serve(c, h.Originals, v.OriginalKey, "private, no-store")
+}
+
+// immutable is for files whose name is never used for other bytes.
+const immutable = "public, max-age=31536000, immutable"
+
+// stream handles GET /api/public/videos/{video_id}/stream.
+func (h handler) stream(c echo.Context) error {
+	return h.publicFile(c, func(p published) string { return p.ProcessedKey })
+}
+
+// thumbnail handles GET /api/public/videos/{video_id}/thumbnail.
+func (h handler) thumbnail(c echo.Context) error {
+	return h.publicFile(c, func(p published) string { return p.ThumbnailKey })
+}
+
+func (h handler) publicFile(c echo.Context, key func(published) string) error {
+	id, err := ParseID(c.Param("video_id"))
+	if err != nil {
+		return err
+	}
+	p, err := h.store.published(c.Request().Context(), id)
+	if err != nil {
+		return err
+	}
+	return h.serve(c, h.Processed, key(p), "public, max-age=3600")
+}
+
+// processed handles GET /processed/…, where no nginx does. Names cannot be
+// guessed, and only files that a published video refers to are there to ask for.
+func (h handler) processed(c echo.Context) error {
+	key := c.Param("name")
+	if t := path.Ext(key); t != ".mp4" && t != ".jpg" {
+		return ErrNotFound
+	}
+	return h.serve(c, h.Processed, key, immutable)
+}
+
+// serve sends a file with Range, ETag and HEAD.
+func (h handler) serve(c echo.Context, from storage.Store, key, caching string) error {
+	file, err := from.Open(c.Request().Context(), key)
+	if errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrBadKey) {
+		return ErrNotFound
+	}
+	if err != nil {
+		return fmt.Errorf("open %s: %w", key, err)
+	}
+	defer func() { _ = file.Close() }()
+	info := file.Info()
+	header := c.Response().Header()
+	header.Set(echo.HeaderCacheControl, caching)
+	header.Set(echo.HeaderContentType, mediaType(key))
+	header.Set("ETag", info.ETag)
+	_, extend := httpserver.Rolling(c, h.ReadTimeout, h.SendTimeout)
+	w := &fileWriter{ResponseWriter: c.Response(), extend: extend}
+	http.ServeContent(w, c.Request(), "", info.ModTime, file)
+	if w.badRange {
+		return errRange
+	}
+	return nil
+}
+
+// fileWriter gives each chunk of a download a deadline of its own, and keeps
+// ServeContent's plain text for a bad range from being sent: ours is a problem
+// document.
+type fileWriter struct {
+	http.ResponseWriter
+	extend   func()
+	badRange bool
+}
+
+func (w *fileWriter) WriteHeader(status int) {
+	if w.badRange = status == http.StatusRequestedRangeNotSatisfiable; !w.badRange {
+		w.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (w *fileWriter) Write(p []byte) (int, error) {
+	if w.badRange {
+		return len(p), nil
+	}
+	w.extend()
+	return w.ResponseWriter.Write(p)
+}
+
+// mediaType is decided by our own key, never by what a client sent.
+func mediaType(key string) string {
+	ext := path.Ext(key)
+	if ext == ".jpg" {
+		return "image/jpeg"
+	}
+	if t, ok := formats[ext[min(1, len(ext)):]]; ok {
+		return t
+	}
+	return echo.MIMEOctetStream
+}

@@ -1,0 +1,97 @@
+package videos
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"anb/platform/cache"
+	"anb/platform/database"
+)
+
+// Catalog is the part of the module that workers, the janitor and other
+// modules call. Its writes take part in the transaction that ctx carries.
+type Catalog struct {
+	db     *database.DB
+	store  store
+	public *cache.Cache
+	now    func() time.Time
+}
+
+// NewCatalog makes a catalog; writes expire public.
+func NewCatalog(db *database.DB, public *cache.Cache, now func() time.Time) *Catalog {
+	return &Catalog{db: db, store: store{db}, public: public, now: now}
+}
+
+// Source tells a worker what to process: the original's key and where the
+// published part begins. It fails with ErrNotFound when the video was deleted.
+func (c *Catalog) Source(ctx context.Context, id uuid.UUID) (key string, start time.Duration, err error) {
+	v, err := c.store.get(ctx, id)
+	if err != nil {
+		return "", 0, fmt.Errorf("source of video %s: %w", id, err)
+	}
+	return v.OriginalKey, v.Start, nil
+}
+
+// MarkProcessing says that a worker has begun. It reports false when there is
+// no such unfinished video any more.
+func (c *Catalog) MarkProcessing(ctx context.Context, id uuid.UUID) (bool, error) {
+	ok, err := c.store.setStatus(ctx, id, map[string]any{"status": Processing})
+	if err != nil {
+		return false, fmt.Errorf("mark video %s: %w", id, err)
+	}
+	return ok, nil
+}
+
+// Publish shows a video to the public, with the keys of its files. It reports
+// false when there is no such unfinished video any more.
+func (c *Catalog) Publish(ctx context.Context, id uuid.UUID, videoKey, thumbnailKey string) (bool, error) {
+	ok, err := c.store.setStatus(ctx, id, map[string]any{
+		"status": Processed, "processed_at": database.At(c.now()), "processed_key": videoKey, "thumbnail_key": thumbnailKey,
+	})
+	if err != nil {
+		return false, fmt.Errorf("publish video %s: %w", id, err)
+	}
+	c.db.AfterCommit(ctx, func(context.Context) { c.public.Expire() })
+	return ok, nil
+}
+
+// Fail ends a video with the stable code of the reason, in capitals.
+func (c *Catalog) Fail(ctx context.Context, id uuid.UUID, code string) error {
+	if _, err := c.store.setStatus(ctx, id, map[string]any{"status": Failed, "failure_code": code}); err != nil {
+		return fmt.Errorf("fail video %s: %w", id, err)
+	}
+	return nil
+}
+
+// PlayerChanged keeps what the public searches by equal to a player's profile.
+func (c *Catalog) PlayerChanged(ctx context.Context, userID uuid.UUID, name, city string) error {
+	if err := c.store.rename(ctx, userID, name, city); err != nil {
+		return fmt.Errorf("rename player %s on videos: %w", userID, err)
+	}
+	c.db.AfterCommit(ctx, func(context.Context) { c.public.Expire() })
+	return nil
+}
+
+// KnownOriginals reports which of the keys belong to a video, for the janitor.
+func (c *Catalog) KnownOriginals(ctx context.Context, keys []string) (map[string]bool, error) {
+	return c.store.keys(ctx, "original_key", keys)
+}
+
+// KnownProcessed is KnownOriginals for processed files and their posters.
+func (c *Catalog) KnownProcessed(ctx context.Context, keys []string) (map[string]bool, error) {
+	known, err := c.store.keys(ctx, "processed_key", keys)
+	if err != nil {
+		return nil, err
+	}
+	posters, err := c.store.keys(ctx, "thumbnail_key", keys)
+	if err != nil {
+		return nil, err
+	}
+	for k := range posters {
+		known[k] = true
+	}
+	return known, nil
+}

@@ -1,0 +1,164 @@
+package videos
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"anb/platform/database"
+	"anb/platform/textkey"
+)
+
+// row is a line of the table videos.
+type row struct {
+	ID             uuid.UUID `gorm:"primaryKey"`
+	UserID         uuid.UUID
+	Title          string
+	Status         Status
+	CityKey        string
+	SearchKey      string
+	OriginalKey    string
+	OriginalBytes  int64
+	OriginalSHA256 string `gorm:"column:original_sha256"`
+	StartMS        int64  `gorm:"column:start_ms"`
+	UploadedAt     database.Time
+	ProcessedAt    *database.Time
+	ProcessedKey   *string
+	ThumbnailKey   *string
+	FailureCode    *string
+	VoteCount      int64
+}
+
+func (row) TableName() string { return "videos" }
+
+func (r row) video() Video {
+	v := Video{
+		ID: r.ID, UserID: r.UserID, Title: r.Title, Status: r.Status,
+		OriginalKey: r.OriginalKey, OriginalBytes: r.OriginalBytes, OriginalSHA256: r.OriginalSHA256,
+		Start: time.Duration(r.StartMS) * time.Millisecond, UploadedAt: r.UploadedAt.Time, Votes: r.VoteCount,
+	}
+	if r.ProcessedAt != nil && r.ProcessedKey != nil && r.ThumbnailKey != nil {
+		v.ProcessedAt, v.ProcessedKey, v.ThumbnailKey = r.ProcessedAt.Time, *r.ProcessedKey, *r.ThumbnailKey
+	}
+	if r.FailureCode != nil {
+		v.FailureCode = *r.FailureCode
+	}
+	return v
+}
+
+type store struct{ db *database.DB }
+
+// insert records a new video under its player's name and city.
+func (s store) insert(ctx context.Context, v Video) error {
+	var p struct{ FirstName, LastName, CityKey string }
+	err := s.db.Write(ctx).Table("users").Select("first_name, last_name, city_key").
+		Where("id = ?", v.UserID).Take(&p).Error
+	if err != nil {
+		return err
+	}
+	r := row{
+		ID: v.ID, UserID: v.UserID, Title: v.Title, Status: v.Status,
+		CityKey: p.CityKey, SearchKey: searchKey(v.Title, p.FirstName+" "+p.LastName),
+		OriginalKey: v.OriginalKey, OriginalBytes: v.OriginalBytes, OriginalSHA256: v.OriginalSHA256,
+		StartMS: v.Start.Milliseconds(), UploadedAt: database.At(v.UploadedAt),
+	}
+	return s.db.Write(ctx).Create(&r).Error
+}
+
+// get returns ErrNotFound when there is no such video.
+func (s store) get(ctx context.Context, id uuid.UUID) (Video, error) {
+	var r row
+	err := s.db.Read(ctx).Where("id = ?", id).Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return Video{}, ErrNotFound
+	}
+	return r.video(), err
+}
+
+// lock is get for the rest of the transaction that ctx carries: nobody else
+// changes the row meanwhile.
+func (s store) lock(ctx context.Context, id uuid.UUID) (Video, error) {
+	var r row
+	q := s.db.Write(ctx).Where("id = ?", id)
+	if s.db.Dialect() == database.Postgres { // in SQLite the transaction is immediate
+		q = q.Clauses(clause.Locking{Strength: "UPDATE"})
+	}
+	err := q.Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return Video{}, ErrNotFound
+	}
+	return r.video(), err
+}
+
+func (s store) delete(ctx context.Context, id uuid.UUID) error {
+	return s.db.Write(ctx).Delete(&row{}, "id = ?", id).Error
+}
+
+// own lists a player's videos, oldest first unless newest is set.
+func (s store) own(ctx context.Context, userID uuid.UUID, newest bool) ([]Video, error) {
+	order := "uploaded_at, id"
+	if newest {
+		order = "uploaded_at DESC, id DESC"
+	}
+	var rows []row
+	err := s.db.Read(ctx).Where("user_id = ?", userID).Order(order).Find(&rows).Error
+	vs := make([]Video, len(rows))
+	for i, r := range rows {
+		vs[i] = r.video()
+	}
+	return vs, err
+}
+
+// setStatus moves a video that is not final to status; it reports whether
+// there was one.
+func (s store) setStatus(ctx context.Context, id uuid.UUID, values map[string]any) (bool, error) {
+	r := s.db.Write(ctx).Model(&row{}).
+		Where("id = ? AND status IN ?", id, []Status{Uploaded, Processing}).Updates(values)
+	return r.RowsAffected == 1, r.Error
+}
+
+// rename keeps city and search keys equal to the player's profile.
+func (s store) rename(ctx context.Context, userID uuid.UUID, name, city string) error {
+	var rows []struct {
+		ID    uuid.UUID
+		Title string
+	}
+	if err := s.db.Write(ctx).Table("videos").Select("id, title").Where("user_id = ?", userID).Order("id").Find(&rows).Error; err != nil {
+		return err
+	}
+	for _, r := range rows { // a player has a few videos
+		err := s.db.Write(ctx).Model(&row{}).Where("id = ?", r.ID).
+			Updates(map[string]any{"city_key": textkey.Fold(city), "search_key": searchKey(r.Title, name)}).Error
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keys reports which of the given file keys some video refers to.
+func (s store) keys(ctx context.Context, column string, keys []string) (map[string]bool, error) {
+	var found []string
+	err := s.db.Read(ctx).Table("videos").Where(clause.IN{Column: clause.Column{Name: column}, Values: anys(keys)}).Pluck(column, &found).Error
+	known := make(map[string]bool, len(found))
+	for _, k := range found {
+		known[k] = true
+	}
+	return known, err
+}
+
+func anys(ss []string) []any {
+	out := make([]any, len(ss))
+	for i, s := range ss {
+		out[i] = s
+	}
+	return out
+}
+
+// escapeLike makes s match itself in LIKE … ESCAPE '!'.
+var escapeLike = strings.NewReplacer("!", "!!", "%", "!%", "_", "!_")

@@ -1,0 +1,204 @@
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"anb/platform/logging"
+)
+
+// Observe is told of each finished request: the route's template, the method,
+// the status, and how long it took.
+type Observe func(route, method string, status int, took time.Duration)
+
+// New returns an echo without routes: errors become problem documents, panics
+// become 500, a trailing slash means the same route. observe may be nil.
+func New(c Config, log *slog.Logger, observe Observe) (*echo.Echo, error) {
+	address, err := c.clientAddress()
+	if err != nil {
+		return nil, err
+	}
+	e := echo.New()
+	e.HideBanner, e.HidePort = true, true
+	e.IPExtractor = address
+	e.JSONSerializer = serializer{}
+	e.HTTPErrorHandler = errorHandler(log)
+	e.Pre(requestID, frame(log, observe, e), recovered(log), middleware.RemoveTrailingSlash())
+	if len(c.AllowedOrigins) > 0 {
+		e.Pre(middleware.CORSWithConfig(middleware.CORSConfig{
+			AllowOrigins:  c.AllowedOrigins,
+			AllowMethods:  []string{"GET", "HEAD", "POST", "PATCH", "DELETE"},
+			AllowHeaders:  []string{"Authorization", "Content-Type", "Idempotency-Key"},
+			ExposeHeaders: []string{"Link", "X-Total-Count", "X-Request-Id", "Retry-After", "ETag"},
+			MaxAge:        600,
+		}))
+	}
+	return e, nil
+}
+
+// Server returns the http.Server for h with the timeouts of c. Handlers that
+// take or send longer extend theirs: see Rolling.
+func Server(c Config, h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: min(10*time.Second, c.ReadTimeout),
+		ReadTimeout:       c.ReadTimeout,
+		WriteTimeout:      c.WriteTimeout,
+		IdleTimeout:       75 * time.Second, // longer than nginx keeps an idle upstream connection (60 s)
+		MaxHeaderBytes:    c.MaxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// GET registers h for GET and HEAD.
+func GET(e *echo.Echo, path string, h echo.HandlerFunc, m ...echo.MiddlewareFunc) {
+	e.Match([]string{http.MethodGet, http.MethodHead}, path, h, m...)
+}
+
+var goodID = regexp.MustCompile(`^[A-Za-z0-9_.-]{8,64}$`)
+
+// requestID takes the proxy's request id or makes one, and answers it.
+func requestID(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id := c.Request().Header.Get(echo.HeaderXRequestID)
+		if !goodID.MatchString(id) {
+			id = uuid.NewString()
+		}
+		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		c.SetRequest(c.Request().WithContext(logging.WithRequestID(c.Request().Context(), id)))
+		return next(c)
+	}
+}
+
+// frame sets the headers of every answer, and writes the error's answer itself,
+// so that what is observed and logged is what the client saw.
+func frame(log *slog.Logger, observe Observe, e *echo.Echo) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			began := time.Now()
+			h := c.Response().Header()
+			h.Set("X-Content-Type-Options", "nosniff")
+			h.Set("Referrer-Policy", "no-referrer")
+			h.Set("X-Frame-Options", "DENY")
+			h.Set("Cross-Origin-Resource-Policy", "same-site")
+			h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+			if err := next(c); err != nil {
+				e.HTTPErrorHandler(err, c)
+			}
+			route, took := c.Path(), time.Since(began)
+			if observe != nil {
+				observe(route, c.Request().Method, c.Response().Status, took)
+			}
+			log.DebugContext(c.Request().Context(), "request", slog.String("method", c.Request().Method),
+				slog.String("route", route), slog.Int("status", c.Response().Status), slog.Duration("took", took))
+			return nil
+		}
+	}
+}
+
+// recovered turns a panic into an error, so that the process lives.
+func recovered(log *slog.Logger) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) (err error) {
+			defer func() {
+				r := recover()
+				if r == nil {
+					return
+				}
+				if e, ok := r.(error); ok && errors.Is(e, http.ErrAbortHandler) {
+					panic(r)
+				}
+				log.ErrorContext(c.Request().Context(), "panic", slog.Any("panic", r), slog.String("stack", string(debug.Stack())))
+				err = fmt.Errorf("panic: %v", r)
+			}()
+			return next(c)
+		}
+	}
+}
+
+// serializer makes echo's c.JSON use the package that Bind uses. Reading goes
+// through Bind only.
+type serializer struct{}
+
+func (serializer) Serialize(c echo.Context, v any, _ string) error {
+	return json.MarshalWrite(c.Response(), v)
+}
+
+func (serializer) Deserialize(c echo.Context, into any) error { return Bind(c, into) }
+
+// Rolling lets a request take as long as it makes progress: each read of the
+// returned body, and each call of the returned function before a write, may
+// take the given time. An answer may follow for as long again.
+func Rolling(c echo.Context, read, write time.Duration) (body io.Reader, extend func()) {
+	rc := http.NewResponseController(c.Response())
+	extend = func() { _ = rc.SetWriteDeadline(time.Now().Add(write)) } // not supported in tests without a connection
+	extend()
+	return reader(func(p []byte) (int, error) {
+		_ = rc.SetReadDeadline(time.Now().Add(read))
+		n, err := c.Request().Body.Read(p)
+		extend()
+		return n, err
+	}), extend
+}
+
+type reader func([]byte) (int, error)
+
+func (f reader) Read(p []byte) (int, error) { return f(p) }
+
+// Drain answers the handler's error and only then reads what the client is
+// still sending, at most limit bytes and ten seconds: otherwise many clients
+// see a broken connection instead of the answer.
+func Drain(limit int64) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			err := next(c)
+			if err == nil {
+				return nil
+			}
+			c.Response().Header().Set(echo.HeaderConnection, "close")
+			c.Error(err)
+			rc := http.NewResponseController(c.Response())
+			_ = rc.Flush()
+			// With Expect: 100-continue nothing has been sent unless we asked for it.
+			if strings.EqualFold(c.Request().Header.Get("Expect"), "100-continue") {
+				return nil
+			}
+			_ = rc.SetReadDeadline(time.Now().Add(10 * time.Second))
+			_, _ = io.CopyN(io.Discard, c.Request().Body, limit)
+			return nil
+		}
+	}
+}
+
+// Routes lists the registered routes as "METHOD path", sorted, without echo's
+// own and HEAD.
+func Routes(e *echo.Echo) []string {
+	var out []string
+	for _, r := range e.Routes() {
+		if r.Method != echo.RouteNotFound && r.Method != http.MethodHead {
+			out = append(out, r.Method+" "+r.Path)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Detached is a context for clean-up that must happen although the request has
+// gone. The caller calls cancel.
+func Detached(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+}

@@ -1,0 +1,47 @@
+// Package metrics is the process's Prometheus registry.
+package metrics
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Registry collects the metrics of one process and serves them.
+type Registry struct {
+	*prometheus.Registry
+	http.Handler
+	requests *prometheus.HistogramVec
+}
+
+// New returns a registry with the process's own metrics and its version.
+func New(version string) *Registry {
+	r := prometheus.NewRegistry()
+	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "anb_build_info", Help: "1, labelled with the version that runs."}, []string{"version"})
+	build.WithLabelValues(version).Set(1)
+	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "anb_http_request_seconds", Help: "Time from a request's header to the end of its answer.",
+		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
+	}, []string{"route", "method", "status"})
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build, requests)
+	return &Registry{Registry: r, Handler: promhttp.HandlerFor(r, promhttp.HandlerOpts{}), requests: requests}
+}
+
+// Request counts a finished request. The route is its template, never the
+// path, and an unknown method counts as "other", so that the number of series
+// stays bounded.
+func (r *Registry) Request(route, method string, status int, took time.Duration) {
+	if route == "" {
+		route = "none"
+	}
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	default:
+		method = "other"
+	}
+	r.requests.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
+}

@@ -1,0 +1,110 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Config says where a store is.
+type Config struct {
+	// URL is a folder (./data/uploads or file:///srv/uploads), s3://bucket with
+	// the options region, prefix, endpoint, use_path_style and those of
+	// gocloud.dev/aws, or mem:// for a store that ends with the process. The
+	// keys to S3 come from the environment, as its SDK has it.
+	URL string `mapstructure:"url"`
+	// StageDir is a local folder for staged files; S3 needs it, a disk has its
+	// own, memory makes one.
+	StageDir string `mapstructure:"stage_dir"`
+}
+
+// Validate reports every problem at once; the caller adds the section's name.
+func (c Config) Validate() error {
+	kind, u, err := c.parse()
+	if err != nil {
+		return err
+	}
+	var errs []error
+	switch kind {
+	case kindS3:
+		if u.Host == "" {
+			errs = append(errs, errors.New("url names no bucket, such as s3://bucket?region=us-east-1"))
+		}
+		if u.Path != "" && u.Path != "/" {
+			errs = append(errs, errors.New("url has a path after the bucket; use ?prefix="))
+		}
+		if c.StageDir == "" {
+			errs = append(errs, errors.New("stage_dir is empty; S3 needs a local folder for files being received"))
+		}
+		if err := checkPrefix(u.Query().Get("prefix")); err != nil {
+			errs = append(errs, fmt.Errorf("url's prefix: %w", err))
+		}
+	case kindMem:
+		if u.Host != "" || u.Path != "" || u.RawQuery != "" {
+			errs = append(errs, errors.New("url of a store in memory is just mem://"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+type kind int
+
+const (
+	kindDisk kind = iota
+	kindS3
+	kindMem
+)
+
+// parse tells the kind of store; for a disk, the Path of the URL is the folder.
+func (c Config) parse() (kind, *url.URL, error) {
+	const known = "a folder, file:///folder, s3://bucket or mem://"
+	if c.URL == "" {
+		return 0, nil, errors.New("url is empty; it is " + known)
+	}
+	if !strings.Contains(c.URL, "://") {
+		return kindDisk, &url.URL{Path: c.URL}, nil
+	}
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return 0, nil, errors.New("url cannot be parsed; it is " + known)
+	}
+	if u.User != nil {
+		return 0, nil, errors.New("url carries a user; give AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in the environment")
+	}
+	switch u.Scheme {
+	case "file":
+		if u.Host != "" || u.RawQuery != "" || u.Path == "" {
+			return 0, nil, errors.New("url of a folder needs three slashes and no options: file:///srv/uploads")
+		}
+		return kindDisk, u, nil
+	case "s3":
+		return kindS3, u, nil
+	case "mem":
+		return kindMem, u, nil
+	default:
+		return 0, nil, fmt.Errorf("url begins with %q; it is "+known, u.Scheme+"://")
+	}
+}
+
+// Open opens the store that c names; the caller closes it. A folder that does
+// not exist is made, and one that cannot be written is an error; over the
+// network nothing is asked yet: see Check.
+func Open(ctx context.Context, c Config) (Store, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("storage: %w", err)
+	}
+	kind, u, err := c.parse()
+	if err != nil {
+		return nil, fmt.Errorf("storage: %w", err)
+	}
+	switch kind {
+	case kindS3:
+		return openS3(ctx, u, c.StageDir)
+	case kindMem:
+		return openMem(c.StageDir)
+	default:
+		return openDisk(ctx, u.Path)
+	}
+}

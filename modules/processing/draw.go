@@ -8,10 +8,10 @@ import (
 	"image/color"
 	"image/draw"
 	"image/png"
+	"math"
 
 	"github.com/srwiley/oksvg"
 	"github.com/srwiley/rasterx"
-	xdraw "golang.org/x/image/draw"
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gobold"
 	"golang.org/x/image/font/opentype"
@@ -25,21 +25,22 @@ var logoSVG []byte
 var cardSVG []byte
 
 // rasterise draws a vector image, stretched to width and height, on nothing.
-//
-// The library does not scale the width of lines, so the image is drawn in its
-// own size and the pixels are scaled.
 func rasterise(svg []byte, width, height int) (*image.RGBA, error) {
 	icon, err := oksvg.ReadIconStream(bytes.NewReader(svg), oksvg.StrictErrorMode)
 	if err != nil {
 		return nil, fmt.Errorf("read vector image: %w", err)
 	}
-	w, h := int(icon.ViewBox.W), int(icon.ViewBox.H)
-	icon.SetTarget(0, 0, float64(w), float64(h))
-	drawn := image.NewRGBA(image.Rect(0, 0, w, h))
-	icon.Draw(rasterx.NewDasher(w, h, rasterx.NewScannerGV(w, h, drawn, drawn.Bounds())), 1)
-	scaled := image.NewRGBA(image.Rect(0, 0, width, height))
-	xdraw.CatmullRom.Scale(scaled, scaled.Bounds(), drawn, drawn.Bounds(), xdraw.Src, nil)
-	return scaled, nil
+	w, h := float64(width), float64(height)
+	// The library scales paths but not the width of their lines.
+	grown := math.Sqrt(w * h / (icon.ViewBox.W * icon.ViewBox.H))
+	for i := range icon.SVGPaths {
+		icon.SVGPaths[i].LineWidth *= grown
+	}
+	icon.SetTarget(0, 0, w, h)
+	picture := image.NewRGBA(image.Rect(0, 0, width, height))
+	scanner := rasterx.NewScannerGV(width, height, picture, picture.Bounds())
+	icon.Draw(rasterx.NewDasher(width, height, scanner), 1)
+	return picture, nil
 }
 
 // words is a line of text in the bold face.

@@ -5,10 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"anb/platform/ffmpeg"
 	"anb/platform/ffmpeg/ffmpegtest"
-
-	"github.com/stretchr/testify/require"
 )
 
 func TestInspect_RefusesWhatIsNoVideo(t *testing.T) {

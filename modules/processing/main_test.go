@@ -9,11 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"anb/platform/ffmpeg"
-	"anb/platform/ffmpeg/ffmpegtest"
-
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
+
+	"anb/db/dbtest"
+	"anb/platform/ffmpeg"
+	"anb/platform/ffmpeg/ffmpegtest"
 )
 
 // shared is a folder for what is made once in a run of the tests: the cards.
@@ -26,13 +27,18 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	shared = dir
-	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+	goleak.VerifyTestMain(withDatabases{m}, goleak.Cleanup(func(code int) {
 		if err := os.RemoveAll(dir); err != nil {
 			fmt.Fprintln(os.Stderr, "remove fixtures:", err)
 		}
 		os.Exit(code)
 	}))
 }
+
+// withDatabases stops the database server before goroutines are counted.
+type withDatabases struct{ m *testing.M }
+
+func (w withDatabases) Run() int { return dbtest.Main(w.m) }
 
 // Sizes at which the tests encode.
 const (

@@ -25,3 +25,18 @@ type Bus interface {
 	Send(ctx context.Context, queue, task, id string) error
 	Depth(ctx context.Context, queue string) (int64, error)
 }
+
+// inspector judges a local file; *Inspector implements it.
+type inspector interface {
+	Inspect(ctx context.Context, path string) (Source, error)
+}
+
+// encoder makes the published files; *Encoder implements it.
+type encoder interface {
+	Encode(ctx context.Context, j Job, report Report) (Output, error)
+}
+
+var (
+	_ inspector = (*Inspector)(nil)
+	_ encoder   = (*Encoder)(nil)
+)

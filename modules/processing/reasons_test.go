@@ -9,9 +9,9 @@ import (
 	"syscall"
 	"testing"
 
-	"anb/platform/ffmpeg"
-
 	"github.com/stretchr/testify/require"
+
+	"anb/platform/ffmpeg"
 )
 
 func TestReasons_AllSaySomethingToDo(t *testing.T) {

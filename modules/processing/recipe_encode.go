@@ -145,13 +145,19 @@ func (r *run) encodeBody(ctx context.Context) (ffmpeg.Stream, int, error) {
 	return info.Streams[0], result.ErrorLines, nil
 }
 
-// bodyFailure knows the two ways in which ffmpeg says that the upload itself
-// is bad: too many frames that do not decode, or nothing that does.
+// bodyFailure knows the ways in which ffmpeg says that the upload itself is
+// bad: its end is missing, too many frames do not decode, or nothing does.
 func bodyFailure(err error) error {
 	const tooManyErrors = 69
 	fallback := ReasonEncoderFailed
-	if exit, ok := exitOf(err); ok && (exit.Code == tooManyErrors || strings.Contains(exit.Tail, "Invalid data found when processing input")) {
-		fallback = ReasonCorruptStream
+	if exit, ok := exitOf(err); ok {
+		invalid := exit.Code == tooManyErrors || strings.Contains(exit.Tail, "Invalid data found when processing input")
+		switch {
+		case invalid && strings.Contains(exit.Tail, "partial file"):
+			fallback = ReasonTruncated
+		case invalid:
+			fallback = ReasonCorruptStream
+		}
 	}
 	return failure("encode body", err, fallback)
 }

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"anb/platform/ffmpeg/ffmpegtest"
-
 	"github.com/stretchr/testify/require"
+
+	"anb/platform/ffmpeg/ffmpegtest"
 )
 
 // accepted is what Inspector would say of the usual clip.
@@ -153,7 +153,9 @@ func TestPlan_UsesAsMuchAsThereIs(t *testing.T) {
 	}
 	const s = time.Second
 	require.Equal(t, plan{0, 31 * s, 900}, at(60*s, 0, 0))
+	require.Equal(t, plan{0, 31 * s, 900}, at(60*s, 0, -s))
 	require.Equal(t, plan{20 * s, 31 * s, 900}, at(60*s, 0, 20*s))
+	require.Equal(t, plan{30 * s, 31 * s, 900}, at(60*s, 0, 9999*s))
 	require.Equal(t, plan{30 * s, 31 * s, 900}, at(60*s, 0, 45*s))
 	require.Equal(t, plan{0, 31 * s, 600}, at(20*s, 0, 15*s))
 	require.Equal(t, plan{0, 33 * s, 900}, at(60*s, 2*s, 0))

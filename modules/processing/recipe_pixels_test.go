@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"testing"
 
-	"anb/platform/ffmpeg/ffmpegtest"
-
 	"github.com/stretchr/testify/require"
+
+	"anb/platform/ffmpeg/ffmpegtest"
 )
 
 // pixel is red, green, blue.

@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"anb/platform/ffmpeg"
 	"anb/platform/ffmpeg/ffmpegtest"
-
-	"github.com/stretchr/testify/require"
 )
 
 // good is what ffprobe says of a right result of a second.

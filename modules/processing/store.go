@@ -153,7 +153,7 @@ func (s store) endAttempt(ctx context.Context, id uuid.UUID, fence int64, o outc
 
 // lostJob is a running job whose worker fell silent.
 type lostJob struct {
-	claim
+	Claim  claim  `gorm:"embedded"`
 	Reason string // of an earlier failure
 }
 

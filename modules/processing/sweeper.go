@@ -22,7 +22,7 @@ func (w *Worker) Sweep(ctx context.Context) error {
 	}
 	for _, l := range lost {
 		if err := w.reclaim(ctx, l); err != nil && !errors.Is(err, errLost) {
-			errs = append(errs, fmt.Errorf("reclaim job %s: %w", l.ID, err))
+			errs = append(errs, fmt.Errorf("reclaim job %s: %w", l.Claim.ID, err))
 		}
 	}
 	for _, q := range w.Queues {
@@ -38,22 +38,22 @@ func (w *Worker) Sweep(ctx context.Context) error {
 // workers died each time.
 func (w *Worker) reclaim(ctx context.Context, l lostJob) error {
 	return w.DB.InTx(ctx, func(ctx context.Context) error {
-		if ok, err := w.store.stillExpired(ctx, l.claim); err != nil || !ok {
+		if ok, err := w.store.stillExpired(ctx, l.Claim); err != nil || !ok {
 			return err
 		}
-		w.Log.WarnContext(ctx, "lease expired: its worker fell silent", slog.String("task_id", l.ID.String()),
-			slog.Int("attempt", l.Attempt), slog.Int64("fence", l.Fence))
-		if !l.last() {
-			return w.store.finish(ctx, l.claim, Retrying, outcomeLost, &Failure{}, w.Config.backoff(l.Attempt, mathrand.Float64()))
+		w.Log.WarnContext(ctx, "lease expired: its worker fell silent", slog.String("task_id", l.Claim.ID.String()),
+			slog.Int("attempt", l.Claim.Attempt), slog.Int64("fence", l.Claim.Fence))
+		if !l.Claim.last() {
+			return w.store.finish(ctx, l.Claim, Retrying, outcomeLost, &Failure{}, w.Config.backoff(l.Claim.Attempt, mathrand.Float64()))
 		}
 		reason := Reason(l.Reason)
 		if reason == "" {
 			reason = ReasonPoison
 		}
-		if err := w.store.finish(ctx, l.claim, Dead, outcomeLost, &Failure{Reason: reason}, 0); err != nil {
+		if err := w.store.finish(ctx, l.Claim, Dead, outcomeLost, &Failure{Reason: reason}, 0); err != nil {
 			return err
 		}
-		return w.Videos.Fail(ctx, l.VideoID, reason.Code())
+		return w.Videos.Fail(ctx, l.Claim.VideoID, reason.Code())
 	})
 }
 

@@ -29,8 +29,8 @@ type WorkerDeps struct {
 	Videos    Videos
 	Originals storage.Store
 	Processed storage.Store
-	Inspector *Inspector
-	Encoder   *Encoder
+	Inspector inspector
+	Encoder   encoder
 	Queues    []string
 	Slots     int // jobs at once
 	Log       *slog.Logger

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"anb/platform/ffmpeg/ffmpegtest"
-
 	"github.com/stretchr/testify/require"
+
+	"anb/platform/ffmpeg/ffmpegtest"
 )
 
 func TestProbe_RefusesWhatIsNoVideoFile(t *testing.T) {

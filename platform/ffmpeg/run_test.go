@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"anb/platform/ffmpeg/ffmpegtest"
-
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"anb/platform/ffmpeg/ffmpegtest"
 )
 
 func TestNew_RefusesMissingPrograms(t *testing.T) {

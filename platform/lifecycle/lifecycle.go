@@ -45,20 +45,29 @@ func Run(ctx context.Context, log *slog.Logger, services ...Service) error {
 }
 
 // Every returns a service function that calls f at once and then with pause d
-// between the end of one call and the start of the next. Errors are logged.
+// between the end of one call and the start of the next. The first error of a
+// row is logged, and that it is over; what fails each second must not fill logs.
 func Every(log *slog.Logger, name string, d time.Duration, f func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		timer := time.NewTimer(0)
 		defer timer.Stop()
+		failing := false
 		for {
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-timer.C:
 			}
-			if err := f(ctx); err != nil && ctx.Err() == nil {
+			err := f(ctx)
+			switch {
+			case ctx.Err() != nil:
+				return nil
+			case err != nil && !failing:
 				log.WarnContext(ctx, "periodic work failed, will try again", slog.String("service", name), slog.Any("error", err))
+			case err == nil && failing:
+				log.InfoContext(ctx, "periodic work succeeds again", slog.String("service", name))
 			}
+			failing = err != nil
 			timer.Reset(d)
 		}
 	}

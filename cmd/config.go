@@ -1,6 +1,7 @@
 package cmd
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -8,7 +9,13 @@ import (
 )
 
 func configCommand(g *global) *cobra.Command {
-	c := &cobra.Command{Use: "config", Short: "Look at the configuration"}
+	c := &cobra.Command{
+		Use: "config", Short: "Look at the configuration", Example: "  anb config check",
+		RunE: func(c *cobra.Command, _ []string) error {
+			_ = c.Usage()
+			return usageError{errors.New("name check")}
+		},
+	}
 	c.AddCommand(&cobra.Command{
 		Use:   "check",
 		Short: "Print the configuration in force, secrets masked, and every problem in it",

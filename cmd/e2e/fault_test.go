@@ -15,7 +15,7 @@ import (
 
 func slowClip(t *testing.T) string {
 	t.Helper()
-	return ffmpegtest.Clip(t, ffmpegtest.Spec{Width: 1280, Height: 720, Seconds: 8})
+	return ffmpegtest.Clip(t, ffmpegtest.Spec{Width: 1280, Height: 720, Seconds: 6})
 }
 
 func TestWorker_KilledMidJobLosesNothing(t *testing.T) {
@@ -53,7 +53,7 @@ func TestWorker_TerminatedMidJobHandsItBack(t *testing.T) {
 
 	first.signal(syscall.SIGTERM)
 	require.Zero(t, first.wait(15*time.Second))
-	requireNoStrays(t, f.dir, 0)
+	requireNoStrays(t, f.dir, time.Second)
 	require.Equal(t, []string{"released"}, f.attempts(id))
 	require.Equal(t, "processing", c.video(id)["status"])
 	second := f.worker()
@@ -120,7 +120,7 @@ func TestDev_InterruptedCarriesOnAtTheNextStart(t *testing.T) {
 
 	first.signal(syscall.SIGINT)
 	require.Zero(t, first.wait(5*time.Second))
-	requireNoStrays(t, dir, 0)
+	requireNoStrays(t, dir, time.Second)
 
 	c.base = start(t, binary(t), dir, env, "dev").base()
 	for _, id := range ids {

@@ -26,7 +26,7 @@ var quick = []string{
 }
 
 // slow makes one job last some seconds, so that it can be interrupted midway.
-var slow = []string{"ANB_ENCODER_CLIP_LENGTH=8s", "ANB_ENCODER_PRESET=veryslow", "ANB_ENCODER_WIDTH=854", "ANB_ENCODER_HEIGHT=480"}
+var slow = []string{"ANB_ENCODER_CLIP_LENGTH=6s", "ANB_ENCODER_PRESET=veryslow", "ANB_ENCODER_WIDTH=640", "ANB_ENCODER_HEIGHT=360"}
 
 // fleet is the roles as separate processes on PostgreSQL and Redis.
 type fleet struct {

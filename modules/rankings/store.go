@@ -49,7 +49,7 @@ WITH w AS (
 )
 SELECT w.open AS open, (SELECT user_id FROM v) AS owner, EXISTS (SELECT 1 FROM cast_vote) AS voted FROM w`,
 		nullable(w.Opens), nullable(w.Opens), nullable(w.Closes), nullable(w.Closes), videoID, userID, own, userID).
-		Scan(&b).Error
+		Find(&b).Error
 	return b, err
 }
 
@@ -57,8 +57,8 @@ SELECT w.open AS open, (SELECT user_id FROM v) AS owner, EXISTS (SELECT 1 FROM c
 func (s store) voteInSteps(ctx context.Context, userID, videoID uuid.UUID, w Window, own bool) (b ballot, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
 		tx := s.db.Write(ctx)
-		var now database.Time
-		if err := tx.Raw("SELECT " + s.db.Now()).Row().Scan(&now); err != nil {
+		now, err := s.now(tx)
+		if err != nil {
 			return err
 		}
 		b.Open = w.contains(now.Time)
@@ -66,7 +66,7 @@ func (s store) voteInSteps(ctx context.Context, userID, videoID uuid.UUID, w Win
 			UserID  uuid.UUID
 			CityKey string
 		}
-		err := tx.Table("videos").Select("user_id, city_key").Where("id = ? AND status = 'processed'", videoID).Take(&v).Error
+		err = tx.Table("videos").Select("user_id, city_key").Where("id = ? AND status = 'processed'", videoID).Take(&v).Error
 		if errors.Is(err, gorm.ErrRecordNotFound) {
 			return nil
 		}
@@ -101,11 +101,15 @@ func (s store) open(ctx context.Context, w Window) (bool, error) {
 	if w == (Window{}) {
 		return true, nil
 	}
-	var now database.Time
-	if err := s.db.Read(ctx).Raw("SELECT " + s.db.Now()).Row().Scan(&now); err != nil {
-		return false, err
-	}
-	return w.contains(now.Time), nil
+	now, err := s.now(s.db.Read(ctx))
+	return err == nil && w.contains(now.Time), err
+}
+
+// now reads the database's clock.
+func (s store) now(on *gorm.DB) (database.Time, error) {
+	var clock struct{ Now database.Time }
+	err := on.Raw("SELECT " + s.db.Now() + " AS now").Find(&clock).Error
+	return clock.Now, err
 }
 
 func nullable(t time.Time) *database.Time {
@@ -137,7 +141,7 @@ func (s store) ranking(ctx context.Context, city string, p httpserver.Page) ([]s
 func (s store) count(ctx context.Context, city string) (int64, error) {
 	var n int64
 	some := s.players(ctx, city).Select("1").Limit(httpserver.MaxCount + 1)
-	err := s.db.Read(ctx).Table("(?) AS some", some).Count(&n).Error
+	err := s.db.Read(ctx).Table("(?) AS matches", some).Count(&n).Error
 	return n, err
 }
 

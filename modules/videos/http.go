@@ -17,7 +17,7 @@ type handler struct{ *service }
 // Routes registers the module's routes.
 func (m *Module) Routes(e *echo.Echo) {
 	h, own := m.http, m.Require
-	drain := httpserver.Drain(m.Config.MaxBytes + 1<<20)
+	drain := httpserver.Drain(m.Config.MaxBytes + drainMore)
 	e.POST("/api/videos/upload", h.upload, drain, own)
 	e.POST("/api/videos", h.upload, drain, own)
 	httpserver.GET(e, "/api/videos", h.list, own)

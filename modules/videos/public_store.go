@@ -89,7 +89,7 @@ func (s store) list(ctx context.Context, f filter) ([]published, *cursor, error)
 func (s store) count(ctx context.Context, f filter) (int64, error) {
 	var n int64
 	some := s.matching(ctx, f).Select("1").Limit(httpserver.MaxCount + 1)
-	err := s.db.Read(ctx).Table("(?) AS some", some).Count(&n).Error
+	err := s.db.Read(ctx).Table("(?) AS matches", some).Count(&n).Error
 	return n, err
 }
 
@@ -145,11 +145,15 @@ func (c *cursor) String() string {
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
+// maxCursorTime is the end of the year 9999: later times are not ours, and no
+// database stores all of them.
+const maxCursorTime = 253402300799_000000
+
 // parseCursor accepts what String made for the same order.
 func parseCursor(s string, sort Sort) (*cursor, error) {
 	var c cursor
 	b, err := base64.RawURLEncoding.DecodeString(s)
-	if err != nil || json.Unmarshal(b, &c) != nil || c.Sort != sort {
+	if err != nil || json.Unmarshal(b, &c) != nil || c.Sort != sort || c.At < 0 || c.At > maxCursorTime {
 		return nil, fault.ErrParameter
 	}
 	return &c, nil

@@ -11,6 +11,7 @@ import (
 	"gorm.io/gorm/clause"
 
 	"anb/platform/database"
+	"anb/platform/fault"
 	"anb/platform/textkey"
 )
 
@@ -53,11 +54,18 @@ func (r row) video() Video {
 
 type store struct{ db *database.DB }
 
-// insert records a new video under its player's name and city.
+// insert records a new video under its player's name and city, in the
+// transaction that ctx carries.
 func (s store) insert(ctx context.Context, v Video) error {
 	var p struct{ FirstName, LastName, CityKey string }
-	err := s.db.Write(ctx).Table("users").Select("first_name, last_name, city_key").
-		Where("id = ?", v.UserID).Take(&p).Error
+	q := s.db.Write(ctx).Table("users").Select("first_name, last_name, city_key").Where("id = ?", v.UserID)
+	if s.db.Dialect() == database.Postgres { // a change of the profile waits, or is waited for
+		q = q.Clauses(clause.Locking{Strength: "SHARE"})
+	}
+	err := q.Take(&p).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return fault.ErrUnauthenticated.Because(err) // the account went while the file came
+	}
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -27,6 +28,10 @@ import (
 
 // formOverhead is what a form may add to its file: boundaries, headers, title.
 const formOverhead = 64 << 10
+
+// drainMore is how much more than a file is read of a refused upload. With
+// what net/http reads by itself before it closes (256 KiB) it stays under 1 MiB.
+const drainMore = 512 << 10
 
 // maxField is the longest text field that is read, in bytes.
 const maxField = 16 << 10
@@ -76,7 +81,10 @@ func (h handler) formReader(c echo.Context) (*multipart.Reader, error) {
 		return nil, ErrMultipart
 	}
 	body, _ := httpserver.Rolling(c, h.ReadTimeout, h.SendTimeout)
-	return multipart.NewReader(io.LimitReader(body, h.Config.MaxBytes+formOverhead+1), params["boundary"]), nil
+	body = io.LimitReader(body, h.Config.MaxBytes+formOverhead+1)
+	// What follows keeps a form that ends right after a boundary, though not the
+	// final one, from passing as complete.
+	return multipart.NewReader(io.MultiReader(body, strings.NewReader("\r\nx")), params["boundary"]), nil
 }
 
 // receive reads the form. The file it returns, even with an error, is the
@@ -85,7 +93,7 @@ func (h handler) receive(ctx context.Context, form *multipart.Reader) (in incomi
 	var titles, starts, files int
 	for {
 		part, err := form.NextPart()
-		if errors.Is(err, io.EOF) {
+		if err == io.EOF { //nolint:errorlint // bare after the last boundary; wrapped when the form ends before it
 			break
 		}
 		if err != nil {
@@ -93,7 +101,9 @@ func (h handler) receive(ctx context.Context, form *multipart.Reader) (in incomi
 		}
 		switch name := part.FormName(); name {
 		case "title":
-			titles++
+			if titles++; titles > 1 {
+				return in, field(name, "REPEATED", "El título debe enviarse una sola vez.")
+			}
 			text, err := text(part)
 			if err != nil {
 				return in, err
@@ -102,7 +112,9 @@ func (h handler) receive(ctx context.Context, form *multipart.Reader) (in incomi
 				return in, err
 			}
 		case "start":
-			starts++
+			if starts++; starts > 1 {
+				return in, field(name, "REPEATED", "El segundo de inicio debe enviarse una sola vez.")
+			}
 			text, err := text(part)
 			if err != nil {
 				return in, err
@@ -121,9 +133,6 @@ func (h handler) receive(ctx context.Context, form *multipart.Reader) (in incomi
 			if _, err := io.Copy(io.Discard, part); err != nil {
 				return in, broken(err)
 			}
-		}
-		if titles > 1 || starts > 1 {
-			return in, field("title", "REPEATED", "Cada campo del formulario debe enviarse una sola vez.")
 		}
 	}
 	switch {
@@ -200,9 +209,8 @@ func (h handler) tooLarge() error {
 
 // broken is an error of reading the form: the client's, or its line's.
 func broken(err error) error {
-	var f *fault.Error
-	if errors.As(err, &f) {
-		return err
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("read upload: %w", err) // too slow is 408
 	}
 	return ErrMultipart.Because(err)
 }

@@ -6,9 +6,11 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"gorm.io/gorm"
 
@@ -52,6 +54,10 @@ func (d *DB) InTx(ctx context.Context, f func(ctx context.Context) error) (err e
 	if err := f(context.WithValue(limited, txKey{}, tx)); err != nil {
 		return err
 	}
+	// Known from here: not committed. From Commit's error one could not tell.
+	if err := limited.Err(); err != nil {
+		return fmt.Errorf("before commit: %w", public(err))
+	}
 	done = true
 	if err := tx.db.Commit().Error; err != nil {
 		return fmt.Errorf("commit: %w", commitError(err))
@@ -73,9 +79,16 @@ func (d *DB) AfterCommit(ctx context.Context, f func(ctx context.Context)) {
 	f(ctx)
 }
 
+// commitError marks the error of a COMMIT unless it is certain that nothing was
+// committed: the server refused it or rolled back instead. A FATAL answer is not
+// certain: a session that is ended right after COMMIT was carried out reads the
+// same as one that is ended right before. Nor is pgconn.SafeToRetry: it is true
+// of a connection that broke while the answer was awaited.
 func commitError(err error) error {
-	var refused *pgconn.PgError
-	if errors.As(err, &refused) || errors.Is(err, sql.ErrTxDone) {
+	var server *pgconn.PgError
+	switch {
+	case errors.As(err, &server) && server.SeverityUnlocalized == "ERROR" && server.Code != "40003" && server.Code[:2] != "08",
+		errors.Is(err, pgx.ErrTxCommitRollback), errors.Is(err, sql.ErrTxDone):
 		return public(err)
 	}
 	return errors.Join(ErrCommitUnknown, public(err))
@@ -114,7 +127,7 @@ func Unavailable(err error) bool {
 		return server.Code[:2] == "08" // connection exceptions
 	case errors.As(err, &connect), errors.As(err, &network),
 		errors.Is(err, driver.ErrBadConn), errors.Is(err, context.DeadlineExceeded),
-		errors.Is(err, sql.ErrConnDone), errors.Is(err, net.ErrClosed):
+		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, sql.ErrConnDone), errors.Is(err, net.ErrClosed):
 		return true
 	}
 	return pgconn.SafeToRetry(err) && !errors.Is(err, context.Canceled)
@@ -135,9 +148,13 @@ func guard(g *gorm.DB, timeout time.Duration) error {
 		}
 		db.Error = public(db.Error)
 	}
+	// The result of Row, Rows and Scan is read after the callbacks: there, only
+	// time ends the context.
+	mark := func(db *gorm.DB) { db.Error = public(db.Error) }
 	c := g.Callback()
-	// Not for Row and Rows: their result is read after the callbacks.
 	return errors.Join(
+		c.Row().Before("gorm:row").Register("anb:before", before),
+		c.Row().After("gorm:row").Register("anb:after", mark),
 		c.Create().Before("gorm:create").Register("anb:before", before),
 		c.Create().After("gorm:create").Register("anb:after", after),
 		c.Query().Before("gorm:query").Register("anb:before", before),

@@ -36,8 +36,9 @@ func (c Config) Validate() error {
 
 // Limits of every run, whatever the caller asks for.
 const (
-	// Grace is the time between TERM and KILL when a run is to end.
-	Grace = 5 * time.Second
+	// Grace is the time between TERM and KILL when a run is to end. What an
+	// ended run has written is thrown away, so there is nothing to wait for.
+	Grace = time.Second
 	// ProbeTimeout bounds each look at a file.
 	ProbeTimeout = 15 * time.Second
 	// Niceness is the scheduling priority of children: below everything else.

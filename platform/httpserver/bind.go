@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"os"
 	"reflect"
 	"strings"
 
@@ -33,8 +34,8 @@ func Limit(n int64) echo.MiddlewareFunc {
 
 // Bind reads a JSON object of at most 64 KiB (see Limit) into the struct that
 // into points to. Unknown fields are ignored. It fails with 415 for another
-// content type or charset, 413 for a larger body, and 400 for what is not a
-// JSON object in UTF-8, for repeated names, for NUL characters, and, naming the
+// content type or charset, 413 for a larger body, 408 for one that does not
+// arrive in time, and 400 for what is not a JSON object in UTF-8, for repeated names, for NUL characters, and, naming the
 // field, for a value of the wrong type.
 func Bind(c echo.Context, into any) error {
 	r := c.Request()
@@ -49,6 +50,9 @@ func Bind(c echo.Context, into any) error {
 		return errTooLarge
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errTimeout.Because(err)
+	}
 	if err != nil {
 		return errMalformed.Because(err)
 	}

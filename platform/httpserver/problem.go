@@ -117,6 +117,8 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 			log.ErrorContext(ctx, "encode problem", slog.Any("error", err))
 			body = []byte("{}")
 		}
+		// The client knows where the answer ends even while Drain still reads.
+		h.Set(echo.HeaderContentLength, strconv.Itoa(len(body)))
 		c.Response().WriteHeader(status)
 		_, _ = c.Response().Write(body) // the client may have gone
 	}

@@ -160,11 +160,14 @@ type reader func([]byte) (int, error)
 func (f reader) Read(p []byte) (int, error) { return f(p) }
 
 // Drain answers the handler's error and only then reads what the client is
-// still sending, at most limit bytes and ten seconds: otherwise many clients
-// see a broken connection instead of the answer.
+// still sending: otherwise many clients see a broken connection instead of the
+// answer. The handler and it read at most limit bytes together, which must be
+// more than the handler wants, and it takes ten seconds at most.
 func Drain(limit int64) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
+			body := &bounded{ReadCloser: c.Request().Body, left: limit}
+			c.Request().Body = body
 			err := next(c)
 			if err == nil {
 				return nil
@@ -173,15 +176,31 @@ func Drain(limit int64) echo.MiddlewareFunc {
 			c.Error(err)
 			rc := http.NewResponseController(c.Response())
 			_ = rc.Flush()
-			// With Expect: 100-continue nothing has been sent unless we asked for it.
-			if strings.EqualFold(c.Request().Header.Get("Expect"), "100-continue") {
+			// With Expect: 100-continue nothing is sent unless we asked for it, by
+			// reading.
+			if body.left == limit && strings.EqualFold(c.Request().Header.Get("Expect"), "100-continue") {
 				return nil
 			}
 			_ = rc.SetReadDeadline(time.Now().Add(10 * time.Second))
-			_, _ = io.CopyN(io.Discard, c.Request().Body, limit)
+			_, _ = io.Copy(io.Discard, body)
 			return nil
 		}
 	}
+}
+
+// bounded is a body of which at most left bytes more are read.
+type bounded struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
 }
 
 // Routes lists the registered routes as "METHOD path", sorted, without echo's

@@ -46,8 +46,8 @@ type App struct {
 
 // Open opens the resources that serve and work share. It waits for nothing
 // over the network. The configuration must be valid.
-func Open(ctx context.Context, c Config, version string, log *slog.Logger) (a *App, err error) {
-	a = &App{config: c, version: version, log: log, metrics: metrics.New(version)}
+func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *App, err error) {
+	a := &App{config: c, version: version, log: log, metrics: metrics.New(version)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, a.Close())

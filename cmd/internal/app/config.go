@@ -128,7 +128,11 @@ func (c Metrics) Validate() error {
 	if c.Addr == "" {
 		return nil
 	}
-	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+	_, port, err := net.SplitHostPort(c.Addr)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
 		return fmt.Errorf("metrics.addr %q is not host:port (ANB_METRICS_ADDR)", c.Addr)
 	}
 	return nil

@@ -76,18 +76,23 @@ func Load(s Source) (Config, *Effective, error) {
 		set.Set(k, value)
 	}
 	for _, k := range set.AllKeys() {
+		value := set.Get(k)
+		isSection := slices.ContainsFunc(known, func(one string) bool { return strings.HasPrefix(one, k+".") })
+		if value == nil && (isSection || slices.Contains(known, k)) {
+			continue // a name with nothing after it keeps the defaults
+		}
 		if !slices.Contains(known, k) {
 			errs = append(errs, fmt.Errorf("unknown key %q", k))
 			continue
 		}
 		// One at a time, so that each problem names its key and none hides another.
 		one := viper.New()
-		one.Set(k, set.Get(k))
+		one.Set(k, value)
 		if err := decode(one.AllSettings(), &c); err != nil {
 			errs = append(errs, fmt.Errorf("%s (%s): %w", k, Variable(k), plain(err)))
 			continue
 		}
-		v.Set(k, set.Get(k))
+		v.Set(k, value)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return c, nil, errors.Join(ErrConfig, err)
@@ -157,7 +162,7 @@ func decode(settings map[string]any, into *Config) error {
 	d, err := mapstructure.NewDecoder(&mapstructure.DecoderConfig{
 		Result: into, ErrorUnused: true, WeaklyTypedInput: true,
 		DecodeHook: mapstructure.ComposeDecodeHookFunc(
-			mapstructure.StringToTimeDurationHookFunc(), mapstructure.StringToSliceHookFunc(","), refuseBareDurations),
+			mapstructure.StringToTimeDurationHookFunc(), listOrTime, refuseBareDurations),
 	})
 	if err != nil {
 		return err
@@ -185,26 +190,58 @@ func (e *Effective) Masked() map[string]any {
 	v := viper.New()
 	_ = v.MergeConfigMap(e.settings) // a map of viper's own making
 	for _, k := range secrets {
-		s := v.GetString(k)
-		if s == "" {
-			continue
-		}
-		v.Set(k, masked)
-		if u, err := url.Parse(s); err == nil && u.Scheme != "" && strings.HasSuffix(k, ".url") {
-			if _, ok := u.User.Password(); ok {
-				u.User = url.UserPassword(u.User.Username(), "xxxxx")
-			}
-			q := u.Query()
-			for name := range q {
-				if strings.Contains(strings.ToLower(name), "pass") {
-					q.Set(name, "xxxxx")
-					u.RawQuery = q.Encode()
-				}
-			}
-			v.Set(k, u.String())
+		if s := v.GetString(k); s != "" {
+			v.Set(k, mask(k, s))
 		}
 	}
 	return v.AllSettings()
+}
+
+// mask hides all of a secret but what an address tells beside its password.
+// What is not surely such an address is hidden whole.
+func mask(key, secret string) string {
+	u, err := url.Parse(secret)
+	if err != nil || u.Scheme == "" || !strings.HasSuffix(key, ".url") {
+		return masked
+	}
+	if u.Opaque != "" && u.Scheme != "sqlite" {
+		return masked
+	}
+	q, err := url.ParseQuery(u.RawQuery)
+	if err != nil {
+		return masked
+	}
+	if _, ok := u.User.Password(); ok {
+		u.User = url.UserPassword(u.User.Username(), "xxxxx")
+	}
+	for name := range q {
+		if strings.Contains(strings.ToLower(name), "pass") {
+			q.Set(name, "xxxxx")
+			u.RawQuery = q.Encode()
+		}
+	}
+	return u.String()
+}
+
+// listOrTime reads a list written as text with commas, and gives a time that
+// YAML has recognised its text back.
+func listOrTime(_, to reflect.Type, data any) (any, error) {
+	switch data := data.(type) {
+	case string:
+		if to != reflect.TypeFor[[]string]() {
+			return data, nil
+		}
+		items := []string{}
+		for item := range strings.SplitSeq(data, ",") {
+			items = append(items, strings.TrimSpace(item))
+		}
+		return items, nil
+	case time.Time:
+		if to.Kind() == reflect.String {
+			return data.Format(time.RFC3339), nil
+		}
+	}
+	return data, nil
 }
 
 // refuseBareDurations keeps a number without a unit from being read as

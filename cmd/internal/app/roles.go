@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"anb/modules/processing"
 	"anb/modules/videos"
 	"anb/platform/cache"
@@ -24,16 +26,8 @@ func (a *App) Serve(ctx context.Context) ([]lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := httpserver.New(a.config.HTTP, a.log, a.metrics.Request)
+	e, err := a.router(m)
 	if err != nil {
-		return nil, err
-	}
-	e.Use(httpserver.Limit(a.config.HTTP.MaxRequestBytes))
-	m.auth.Routes(e)
-	m.videos.Routes(e)
-	m.rankings.Routes(e)
-	m.client.Routes(e)
-	if err := a.metaRoutes(e, m); err != nil {
 		return nil, err
 	}
 	c := a.config.HTTP
@@ -50,6 +44,20 @@ func (a *App) Serve(ctx context.Context) ([]lifecycle.Service, error) {
 		{Name: "http", Run: lifecycle.HTTP(httpserver.Server(c, e, a.log), ln, &a.gate, c.ShutdownDelay, c.ShutdownGrace)},
 		{Name: "sessions", Run: lifecycle.Every(a.log, "sessions", a.config.Work.JanitorInterval, sessions)},
 	}, nil
+}
+
+// router holds every route of the API.
+func (a *App) router(m modules) (*echo.Echo, error) {
+	e, err := httpserver.New(a.config.HTTP, a.log, a.metrics.Request)
+	if err != nil {
+		return nil, err
+	}
+	e.Use(httpserver.Limit(a.config.HTTP.MaxRequestBytes))
+	m.auth.Routes(e)
+	m.videos.Routes(e)
+	m.rankings.Routes(e)
+	m.client.Routes(e)
+	return e, a.metaRoutes(e, m)
 }
 
 // Work returns the services of the worker role.
@@ -135,6 +143,7 @@ func (a *App) WithMetrics(ctx context.Context, services []lifecycle.Service) ([]
 	if err != nil {
 		return nil, fmt.Errorf("listen on metrics.addr: %w", err)
 	}
+	a.log.InfoContext(ctx, "serving metrics", slog.String("addr", ln.Addr().String()))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.metrics)
 	srv := httpserver.Server(a.config.HTTP, mux, a.log)

@@ -138,9 +138,13 @@ func (w *Worker) run(ctx context.Context, c claim) {
 	default:
 		f = &Failure{Reason: ReasonStorage, Err: err}
 	}
-	log.WarnContext(end, "attempt failed", took, slog.String("reason", string(f.Reason)), slog.Any("error", f.Err))
-	if err := w.fail(end, c, f); err != nil && !errors.Is(err, errLost) {
+	switch err := w.fail(end, c, f); {
+	case errors.Is(err, errLost): // cancelled, which is why it failed
+		log.InfoContext(end, "job stopped: cancelled or taken over", took)
+	case err != nil:
 		log.ErrorContext(end, "failure not recorded, the lease will end", slog.Any("error", err))
+	default:
+		log.WarnContext(end, "attempt failed", took, slog.String("reason", string(f.Reason)), slog.Any("error", f.Err))
 	}
 }
 

@@ -1,6 +1,8 @@
 package rankings
 
 import (
+	"context"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
@@ -112,12 +114,67 @@ func TestVote_OfOneAccountFiftyTimesAtOnceCountsOnce(t *testing.T) {
 	})
 }
 
+// F38, through two processes: each has its own pool and cache.
+func TestVote_OfOneAccountThroughTwoServersCountsOnce(t *testing.T) {
+	t.Parallel()
+	url := dbtest.PostgresURL(t, true)
+	d, other := dbtest.Open(t, url, false), dbtest.Open(t, url, false)
+	servers := []bundle{setup(t, d), setup(t, other)}
+	player, voter := addUser(t, d, "Ana", "Cali"), addUser(t, d, "Leo", "Cali")
+	video := addVideo(t, d, player, "processed")
+	won := 0
+	for _, a := range atOnce(50, func(i int) answer { return servers[i%2].cast(t, voter, video) }) {
+		if a.status == http.StatusOK {
+			won++
+		}
+	}
+	require.Equal(t, 1, won)
+	requireCounted(t, d)
+}
+
+func TestVote_WhileTheDatabaseIsStuckIs503AndNotCounted(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *database.DB) {
+		player, voter := addUser(t, d, "Ana", "Cali"), addUser(t, d, "Leo", "Cali")
+		video := addVideo(t, d, player, "processed")
+		b := setup(t, impatient(t, d))
+		require.NoError(t, d.InTx(t.Context(), func(ctx context.Context) error {
+			require.NoError(t, d.Write(ctx).Exec("UPDATE videos SET title = title WHERE id = ?", video).Error) // holds the row
+			a := b.cast(t, voter, video)
+			require.Equal(t, http.StatusServiceUnavailable, a.status, a.body)
+			require.NotEmpty(t, a.head.Get("Retry-After"))
+			return nil
+		}))
+		require.Zero(t, countVotes(t, d))
+		require.Equal(t, http.StatusOK, b.cast(t, voter, video).status)
+		requireCounted(t, d)
+	})
+}
+
+// impatient opens d's database with a short query timeout.
+func impatient(t *testing.T, d *database.DB) *database.DB {
+	t.Helper()
+	query := "SELECT file AS at FROM pragma_database_list WHERE name = 'main'"
+	if d.Dialect() == database.Postgres {
+		query = "SELECT 'postgres:///' || current_database() || '?user=postgres&host=' || split_part(current_setting('unix_socket_directories'), ',', 1) AS at"
+	}
+	var url string
+	require.NoError(t, d.Read(t.Context()).Raw(query).Find(&url).Error)
+	if d.Dialect() == database.SQLite {
+		url = "sqlite:" + url
+	}
+	i, err := database.Open(database.Config{URL: url, MaxOpen: 2, QueryTimeout: 300 * time.Millisecond}, slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, i.Close()) })
+	return i
+}
+
 func TestVote_OfManyAccountsForOnePlayerAtOnceLosesNone(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *database.DB) {
 		b := setup(t, d)
 		player := addUser(t, d, "Ana", "Cali")
-		videos := []uuid.UUID{addVideo(t, d, player, "processed"), addVideo(t, d, player, "processed"), addVideo(t, d, player, "processed")}
+		videos := []uuid.UUID{addVideo(t, d, player, "processed"), addVideo(t, d, player, "processed")}
 		voters := addUsers(t, d, 50)
 		answers := atOnce(len(voters)*len(videos), func(i int) answer {
 			return b.cast(t, voters[i/len(videos)], videos[(i+i/len(videos))%len(videos)])

@@ -112,6 +112,7 @@ func (h handler) serve(c echo.Context, from storage.Store, key, caching string) 
 	header := c.Response().Header()
 	header.Set(echo.HeaderCacheControl, caching)
 	header.Set(echo.HeaderContentType, mediaType(key))
+	header.Set("Content-Security-Policy", filePolicy)
 	header.Set("ETag", info.ETag)
 	_, extend := httpserver.Rolling(c, h.ReadTimeout, h.SendTimeout)
 	w := &fileWriter{ResponseWriter: c.Response(), extend: extend}
@@ -121,6 +122,10 @@ func (h handler) serve(c echo.Context, from storage.Store, key, caching string) 
 	}
 	return nil
 }
+
+// filePolicy lets a browser that opens a file's address show its own player or
+// picture, and nothing else.
+const filePolicy = "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
 // fileWriter gives each chunk of a download a deadline of its own, and keeps
 // ServeContent's plain text for a bad range from being sent: ours is a problem

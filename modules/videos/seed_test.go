@@ -51,7 +51,7 @@ func unpublished(p player, title string, n int, s Status) row {
 
 func add(t *testing.T, d *database.DB, rows ...row) {
 	t.Helper()
-	require.NoError(t, d.Write(t.Context()).CreateInBatches(&rows, 1000).Error)
+	require.NoError(t, d.Write(t.Context()).CreateInBatches(&rows, 50).Error)
 }
 
 // many makes n clips of p with equal votes.

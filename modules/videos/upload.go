@@ -11,7 +11,6 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -209,8 +208,9 @@ func (h handler) tooLarge() error {
 
 // broken is an error of reading the form: the client's, or its line's.
 func broken(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("read upload: %w", err) // too slow is 408
+	var f *fault.Error
+	if errors.As(err, &f) { // too slow: 408
+		return fmt.Errorf("read upload: %w", err)
 	}
 	return ErrMultipart.Because(err)
 }

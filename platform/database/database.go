@@ -91,7 +91,7 @@ func Open(c Config, log *slog.Logger) (*DB, error) {
 	// SQLite: a transaction that reads and then writes fails at once, whatever
 	// the busy timeout, unless it begins immediate. So one connection writes,
 	// immediately, and others read (WAL lets them).
-	const pragmas = "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)"
+	pragmas := fmt.Sprintf("?_pragma=busy_timeout(%d)", c.QueryTimeout.Milliseconds()) + "&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(ON)"
 	if d.write, err = open(sqlite.Open(path+pragmas+"&_txlock=immediate"), c, log, 1); err != nil {
 		return nil, err
 	}

@@ -189,3 +189,16 @@ func TestCommitError_SaysUnknownUnlessNothingCanBeThere(t *testing.T) {
 		require.Equal(t, test.unknown, errors.Is(err, database.ErrCommitUnknown), name)
 	}
 }
+
+func TestUnavailable_MeansTheServerNotTheStatement(t *testing.T) {
+	t.Parallel()
+	for _, code := range []string{"57P01", "57P02", "57P03", "53300", "53100", "57014", "08006"} {
+		require.True(t, database.Unavailable(fmt.Errorf("x: %w", &pgconn.PgError{Code: code})), code)
+	}
+	for _, code := range []string{"23505", "42601", "22021", "40001", "40P01", ""} {
+		require.False(t, database.Unavailable(&pgconn.PgError{Code: code}), code)
+	}
+	for _, err := range []error{nil, context.Canceled, errors.New("?"), sql.ErrNoRows, io.EOF} {
+		require.False(t, database.Unavailable(err), err)
+	}
+}

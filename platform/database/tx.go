@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -87,7 +88,7 @@ func (d *DB) AfterCommit(ctx context.Context, f func(ctx context.Context)) {
 func commitError(err error) error {
 	var server *pgconn.PgError
 	switch {
-	case errors.As(err, &server) && server.SeverityUnlocalized == "ERROR" && server.Code != "40003" && server.Code[:2] != "08",
+	case errors.As(err, &server) && server.SeverityUnlocalized == "ERROR" && server.Code != "40003" && !strings.HasPrefix(server.Code, "08"),
 		errors.Is(err, pgx.ErrTxCommitRollback), errors.Is(err, sql.ErrTxDone):
 		return public(err)
 	}
@@ -107,6 +108,9 @@ func public(err error) error {
 	return fault.ErrUnavailable.Because(err)
 }
 
+// sqliteBusy means that another process is writing.
+const sqliteBusy = 5
+
 // Unavailable reports whether err means that the database could not be
 // reached, did not answer in time, or is starting or stopping.
 func Unavailable(err error) bool {
@@ -114,8 +118,11 @@ func Unavailable(err error) bool {
 		connect *pgconn.ConnectError
 		server  *pgconn.PgError
 		network net.Error
+		lite    interface{ Code() int } // SQLite's
 	)
 	switch {
+	case errors.As(err, &lite):
+		return lite.Code()&0xff == sqliteBusy
 	case errors.As(err, &server):
 		switch server.Code {
 		case "57P01", "57P02", "57P03", // stopping, crashed, starting
@@ -124,7 +131,7 @@ func Unavailable(err error) bool {
 			"57014", "25P03": // statement or idle timeout
 			return true
 		}
-		return server.Code[:2] == "08" // connection exceptions
+		return strings.HasPrefix(server.Code, "08") // connection exceptions
 	case errors.As(err, &connect), errors.As(err, &network),
 		errors.Is(err, driver.ErrBadConn), errors.Is(err, context.DeadlineExceeded),
 		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, sql.ErrConnDone), errors.Is(err, net.ErrClosed):

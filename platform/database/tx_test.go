@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"gorm.io/gorm"
@@ -119,12 +120,18 @@ func TestAfterCommit_RunsAtOnceWithoutATransaction(t *testing.T) {
 	require.True(t, ran)
 }
 
-// A SQLite transaction that reads first and then writes fails at once, whatever
-// the busy timeout, unless it begins immediate.
+// A SQLite transaction that reads first and then writes fails at once when
+// another process writes, whatever the busy timeout, unless it begins immediate.
 func TestInTx_ReadThenWriteSucceedsForEveryParallelWriter(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *database.DB) {
 		withThings(t, d, 1)
+		processes := []*database.DB{d, d}
+		if d.Dialect() == database.SQLite {
+			var file string
+			require.NoError(t, d.Read(t.Context()).Raw("SELECT file FROM pragma_database_list WHERE name = 'main'").Find(&file).Error)
+			processes[1] = open(t, "sqlite:"+file, 20*time.Second)
+		}
 		const writers = 20
 		errs := make([]error, writers)
 		begin := make(chan struct{})
@@ -132,23 +139,28 @@ func TestInTx_ReadThenWriteSucceedsForEveryParallelWriter(t *testing.T) {
 		for i := range writers {
 			wg.Go(func() {
 				<-begin
-				errs[i] = d.InTx(t.Context(), func(ctx context.Context) error {
-					q := d.Write(ctx).Table("things").Where("id = 1")
-					if d.Dialect() == database.Postgres {
-						q = q.Clauses(clause.Locking{Strength: "UPDATE"})
-					}
-					var n int64
-					if err := q.Select("n").Take(&n).Error; err != nil {
-						return err
-					}
-					return d.Write(ctx).Exec("UPDATE things SET n = ? WHERE id = 1", n+1).Error
-				})
+				errs[i] = increment(t.Context(), processes[i%2])
 			})
 		}
 		close(begin)
 		wg.Wait()
 		require.NoError(t, errors.Join(errs...))
 		require.Equal(t, []int64{1 + writers}, things(t, d))
+	})
+}
+
+// increment adds one to the thing 1, reading it first.
+func increment(ctx context.Context, d *database.DB) error {
+	return d.InTx(ctx, func(ctx context.Context) error {
+		q := d.Write(ctx).Table("things").Where("id = 1")
+		if d.Dialect() == database.Postgres {
+			q = q.Clauses(clause.Locking{Strength: "UPDATE"})
+		}
+		var n int64
+		if err := q.Select("n").Take(&n).Error; err != nil {
+			return err
+		}
+		return d.Write(ctx).Exec("UPDATE things SET n = ? WHERE id = 1", n+1).Error
 	})
 }
 

@@ -50,8 +50,8 @@ func Bind(c echo.Context, into any) error {
 		return errTooLarge
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return errTimeout.Because(err)
+	if err = tooSlow(err); errors.Is(err, errTimeout) {
+		return err
 	}
 	if err != nil {
 		return errMalformed.Because(err)
@@ -72,6 +72,14 @@ func Bind(c echo.Context, into any) error {
 		return errMalformed.Because(err)
 	}
 	return noNUL(into)
+}
+
+// tooSlow makes a fault of a body that did not arrive in time.
+func tooSlow(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errTimeout.Because(err)
+	}
+	return err
 }
 
 func acceptJSON(contentType, encoding string) error {

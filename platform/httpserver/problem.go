@@ -71,9 +71,7 @@ func asFault(err error) *fault.Error {
 		case http.StatusMethodNotAllowed:
 			return errMethod
 		}
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return errTimeout.Because(err)
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded): // a dependency's; a slow body is a fault already
 		return fault.ErrUnavailable.Because(err)
 	}
 	return errInternal.Because(err)

@@ -142,7 +142,8 @@ func (serializer) Deserialize(c echo.Context, into any) error { return Bind(c, i
 
 // Rolling lets a request take as long as it makes progress: each read of the
 // returned body, and each call of the returned function before a write, may
-// take the given time. An answer may follow for as long again.
+// take the given time; a read that takes longer fails with a fault that is
+// answered 408. An answer may follow for as long again.
 func Rolling(c echo.Context, read, write time.Duration) (body io.Reader, extend func()) {
 	rc := http.NewResponseController(c.Response())
 	extend = func() { _ = rc.SetWriteDeadline(time.Now().Add(write)) } // not supported in tests without a connection
@@ -151,7 +152,7 @@ func Rolling(c echo.Context, read, write time.Duration) (body io.Reader, extend 
 		_ = rc.SetReadDeadline(time.Now().Add(read))
 		n, err := c.Request().Body.Read(p)
 		extend()
-		return n, err
+		return n, tooSlow(err)
 	}), extend
 }
 

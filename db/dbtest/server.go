@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -44,6 +45,7 @@ func binary(name string) (string, error) {
 // listens on a socket in that folder only. It is as fast as it can be, and so
 // not safe against a power cut.
 func Start() (*Server, error) {
+	sweep()
 	// Not t.TempDir: a socket's path may have 107 bytes.
 	dir, err := os.MkdirTemp("", "anb-pg-")
 	if err != nil {
@@ -54,6 +56,27 @@ func Start() (*Server, error) {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return s, nil
+}
+
+// sweep removes what test processes left that were killed: folders whose
+// server has ended. A young folder may be one whose server is yet to start.
+func sweep() {
+	folders, _ := filepath.Glob(filepath.Join(os.TempDir(), "anb-pg-*"))
+	for _, f := range folders {
+		info, err := os.Stat(f)
+		if err != nil || time.Since(info.ModTime()) < 10*time.Minute {
+			continue
+		}
+		pid, _, _ := strings.Cut(readAll(filepath.Join(f, "data", "postmaster.pid")), "\n")
+		if _, err := os.Stat("/proc/" + pid); pid == "" || err != nil {
+			_ = os.RemoveAll(f) // someone else's, if it fails
+		}
+	}
+}
+
+func readAll(path string) string {
+	data, _ := os.ReadFile(path)
+	return string(data)
 }
 
 func (s *Server) start() error {

@@ -24,8 +24,8 @@ type EncoderConfig struct {
 	Preset     string        `mapstructure:"preset"`      // of x264
 	CRF        int           `mapstructure:"crf"`         // quality, 0 to 51; less is better
 	Threads    int           `mapstructure:"threads"`     // of one job
-	Timeout    time.Duration `mapstructure:"timeout"`     // for one job, all stages
-	MaxPixels  int           `mapstructure:"max_pixels"`  // of a picture of the upload, enforced while decoding
+	Timeout    time.Duration `mapstructure:"-"`           // for one job, all stages
+	MaxPixels  int           `mapstructure:"-"`           // of a picture of the upload, enforced while decoding
 }
 
 // DefaultEncoderConfig returns the contract's: 720p at 30 fps, 30 s, two cards

@@ -147,9 +147,16 @@ func (c Config) Validate(signing bool) error {
 	}
 	return errors.Join(
 		c.HTTP.Validate(), c.Log.Validate(), c.Database.Validate(), c.Redis.Validate(), c.Storage.Validate(), a.Validate(),
-		c.Upload.Validate(), c.Voting.Validate(), c.Processing.Validate(), section("encoder", c.Encoder.Validate()),
+		c.Upload.Validate(), c.Voting.Validate(), c.Processing.Validate(), section("encoder", c.encoder().Validate()),
 		c.FFmpeg.Validate(), c.Work.Validate(), c.Metrics.Validate(),
 	)
+}
+
+// encoder is the section with what other sections say for it.
+func (c Config) encoder() processing.EncoderConfig {
+	e := c.Encoder
+	e.Timeout, e.MaxPixels = c.Processing.Timeout, c.Upload.MaxPixels
+	return e
 }
 
 // section puts the name of a section before each problem in it.

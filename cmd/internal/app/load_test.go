@@ -39,6 +39,7 @@ func fields(v reflect.Value, prefix string) map[string]reflect.Value {
 	for i := range v.NumField() {
 		name, option, _ := strings.Cut(v.Type().Field(i).Tag.Get("mapstructure"), ",")
 		switch f := v.Field(i); {
+		case name == "-": // another section's value
 		case option == "squash":
 			maps.Copy(out, fields(f, prefix))
 		case f.Kind() == reflect.Struct:

@@ -15,6 +15,7 @@ import (
 	"anb/modules/videos"
 	"anb/platform/httpserver"
 	"anb/platform/openapi"
+	"anb/platform/storage"
 )
 
 //go:embed assets/index.html
@@ -196,8 +197,14 @@ func (r *readiness) look(ctx context.Context) readyResponse {
 		}
 		note("schema", err, "unavailable", "the schema is older than this program needs; run: anb migrate up")
 	}
-	note("originals", a.originals.Check(ctx), "unavailable", "the storage of originals does not answer or cannot be written")
-	note("processed", a.processed.Check(ctx), "unavailable", "the storage of processed videos does not answer or cannot be written")
+	for name, s := range map[string]storage.Store{"originals": a.originals, "processed": a.processed} {
+		err := s.Check(ctx)
+		if errors.Is(err, storage.ErrFull) { // what is there can still be seen, and deleted
+			note(name, err, "degraded", "the storage is full; uploads are refused")
+			continue
+		}
+		note(name, err, "unavailable", "the storage does not answer or cannot be written")
+	}
 	note("bus", a.bus.Ping(ctx), "degraded", "Redis does not answer; new videos wait")
 	free, known, err := a.originals.Free(ctx)
 	if err == nil && known && free < uint64(lowDisk*a.config.Upload.MaxBytes) {

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"context"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -11,8 +13,14 @@ import (
 
 	"anb/db"
 	"anb/db/dbtest"
+	"anb/platform/storage"
 	"anb/platform/taskbus/redistest"
 )
+
+// full is a store without room.
+type full struct{ storage.Store }
+
+func (full) Check(context.Context) error { return fmt.Errorf("probe: %w", storage.ErrFull) }
 
 func TestReadyz_TellsWhatIsAway(t *testing.T) {
 	t.Parallel()
@@ -51,6 +59,11 @@ func TestReadyz_TellsWhatIsAway(t *testing.T) {
 			set:    func(t *testing.T) (string, []string) { return dbtest.PostgresURL(t, true), nil },
 			before: func(t *testing.T, a *App) { require.NoError(t, os.RemoveAll(a.config.Storage.Originals)) },
 			status: 503, want: readyResponse{Status: "unavailable", Checks: map[string]check{"originals": {Status: "unavailable"}, "bus": {Status: "degraded"}}},
+		},
+		"the storage is full": {
+			set:    func(t *testing.T) (string, []string) { return dbtest.PostgresURL(t, true), nil },
+			before: func(_ *testing.T, a *App) { a.originals = full{a.originals} },
+			status: 200, want: readyResponse{Status: "degraded", Checks: map[string]check{"originals": {Status: "degraded"}, "bus": {Status: "degraded"}}},
 		},
 		"the server stops": {
 			set:    func(t *testing.T) (string, []string) { return "sqlite:" + filepath.Join(t.TempDir(), "x.db"), nil },

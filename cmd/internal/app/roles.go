@@ -63,7 +63,7 @@ func (a *App) router(m modules) (*echo.Echo, error) {
 // Work returns the services of the worker role.
 func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 	c := a.config
-	encoder, err := processing.NewEncoder(c.Encoder, a.tools, c.Processing.CacheDir, a.log)
+	encoder, err := processing.NewEncoder(c.encoder(), a.tools, c.Processing.CacheDir, a.log)
 	if err != nil {
 		return nil, err
 	}

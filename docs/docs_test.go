@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -167,7 +168,9 @@ func TestADRs_AreNumberedAndHaveTheirThreeParts(t *testing.T) {
 		text := read(t, path)
 		number := filepath.Base(path)[:4]
 		require.Regexp(t, `^# `+number+` `, text)
-		require.Equal(t, i+1, atoi(t, number), "a number is missing or used twice before %s", path)
+		n, err := strconv.Atoi(number)
+		require.NoError(t, err)
+		require.Equal(t, i+1, n, "a number is missing or used twice before %s", path)
 		for _, part := range []string{"**Context.**", "**Decision.**", "**Consequence.**"} {
 			require.Contains(t, text, part, path)
 		}

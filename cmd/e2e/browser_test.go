@@ -92,7 +92,7 @@ func TestBrowser(t *testing.T) {
 	c := newClient(t, p.base())
 	ana := c.join("Ana", "Cali")
 	id := ana.upload("Mi mejor jugada", ffmpegtest.Clip(t, ffmpegtest.Spec{Seconds: 3}))
-	v := ana.processed(id, time.Minute)
+	v := ana.processed(id, patience)
 	const play = `(() => {
 		const v = document.querySelector('video');
 		if (!v) return '';

@@ -91,6 +91,10 @@ func (c *client) decode(want int, method, path string, body, into any) {
 	require.NoError(c.t, json.Unmarshal(data, into), "%s", data)
 }
 
+// patience is how long a test waits for a video: two busy cores are slow, and
+// only a failure waits for it.
+const patience = 3 * time.Minute
+
 const password = "StrongPass123"
 
 // join signs a player up, logs in, and returns the player's client.
@@ -174,7 +178,7 @@ func (c *client) processed(id string, within time.Duration) map[string]any {
 // midway waits until the encoder is well under way and not yet near its end.
 func (c *client) midway(id string) {
 	c.t.Helper()
-	v := c.until(id, time.Minute, func(v map[string]any) bool {
+	v := c.until(id, patience, func(v map[string]any) bool {
 		return v["status"] == "processing" && v["progress"].(float64) >= 5 || v["status"] == "processed"
 	})
 	require.Equal(c.t, "processing", v["status"], "the encoder was too fast for this test")

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,7 +23,7 @@ func TestContract(t *testing.T) {
 	t.Parallel()
 	p := start(t, binary(t), t.TempDir(), append([]string{"ANB_HTTP_ADDR=127.0.0.1:0"}, quick...), "dev")
 	checker := openapitest.New(t)
-	c := &client{t: t, base: p.base(), http: &http.Client{Transport: checker.Transport(http.DefaultTransport), Timeout: time.Minute}}
+	c := &client{t: t, base: p.base(), http: &http.Client{Transport: checker.Transport(http.DefaultTransport), Timeout: patience}}
 	ana := c.join("Ana", "Bogotá")
 	clip := ffmpegtest.Clip(t, ffmpegtest.Spec{Seconds: 3})
 
@@ -80,7 +79,7 @@ func contractOfOwnVideos(t *testing.T, ana *client, clip string) (published stri
 	status, out := ana.form("/api/videos", ffmpegtest.Truncated(t, clip, 0.6), map[string]string{"title": "cortado"})
 	require.Equal(t, http.StatusCreated, status, "%v", out)
 	cut := out["video_id"].(string)
-	failed := ana.until(cut, time.Minute, func(v map[string]any) bool { return v["status"] == "failed" })
+	failed := ana.until(cut, patience, func(v map[string]any) bool { return v["status"] == "failed" })
 	require.Equal(t, "TRUNCATED", failed["failure_code"])
 	require.NotEmpty(t, failed["failure_reason"])
 	require.Len(t, ana.array("/api/videos"), 2)

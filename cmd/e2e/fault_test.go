@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"net/http"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -15,12 +16,12 @@ import (
 
 func slowClip(t *testing.T) string {
 	t.Helper()
-	return ffmpegtest.Clip(t, ffmpegtest.Spec{Width: 1280, Height: 720, Seconds: 6})
+	return ffmpegtest.Clip(t, ffmpegtest.Spec{Seconds: 6})
 }
 
 func TestWorker_KilledMidJobLosesNothing(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, binary(t), append(quick, slow...)...)
+	f := newFleet(t, binary(t), slices.Concat(quick, slow(t))...)
 	c := newClient(t, f.run("serve").base()).join("Ana", "Cali")
 	clip := slowClip(t)
 	first := f.worker()
@@ -32,7 +33,7 @@ func TestWorker_KilledMidJobLosesNothing(t *testing.T) {
 	requireNoStrays(t, f.dir, 2*time.Second)
 	second := f.worker()
 	for _, id := range ids {
-		c.processed(id, time.Minute)
+		c.processed(id, patience)
 	}
 
 	require.Equal(t, []string{"lost", "done"}, f.attempts(ids[0]))
@@ -44,7 +45,7 @@ func TestWorker_KilledMidJobLosesNothing(t *testing.T) {
 
 func TestWorker_TerminatedMidJobHandsItBack(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, binary(t), append(append(quick, slow...), "ANB_WORK_DRAIN=500ms")...)
+	f := newFleet(t, binary(t), slices.Concat(quick, slow(t), []string{"ANB_WORK_DRAIN=500ms"})...)
 	c := newClient(t, f.run("serve").base()).join("Ana", "Cali")
 	clip := slowClip(t)
 	first := f.worker()
@@ -57,7 +58,7 @@ func TestWorker_TerminatedMidJobHandsItBack(t *testing.T) {
 	require.Equal(t, []string{"released"}, f.attempts(id))
 	require.Equal(t, "processing", c.video(id)["status"])
 	second := f.worker()
-	c.processed(id, time.Minute)
+	c.processed(id, patience)
 
 	require.Equal(t, []string{"released", "done"}, f.attempts(id))
 	second.signal(syscall.SIGTERM)
@@ -67,7 +68,7 @@ func TestWorker_TerminatedMidJobHandsItBack(t *testing.T) {
 
 func TestRedis_RestartedMidJobLosesNothing(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, binary(t), append(quick, slow...)...)
+	f := newFleet(t, binary(t), slices.Concat(quick, slow(t))...)
 	api := f.run("serve")
 	c := newClient(t, api.base()).join("Ana", "Cali")
 	clip := slowClip(t)
@@ -78,10 +79,10 @@ func TestRedis_RestartedMidJobLosesNothing(t *testing.T) {
 	f.redis.Stop()
 	ids = append(ids, c.upload("mientras Redis no está", clip))
 	require.Equal(t, "degraded", c.object(http.StatusOK, http.MethodGet, "/readyz", nil)["status"])
-	c.processed(ids[0], time.Minute) // what runs goes on without Redis
+	c.processed(ids[0], patience) // what runs goes on without Redis
 	f.redis.Restart()
 	for _, id := range ids {
-		c.processed(id, time.Minute)
+		c.processed(id, patience)
 		require.Equal(t, []string{"done"}, f.attempts(id))
 	}
 
@@ -92,7 +93,7 @@ func TestRedis_RestartedMidJobLosesNothing(t *testing.T) {
 
 func TestDelete_MidJobStopsTheEncoder(t *testing.T) {
 	t.Parallel()
-	f := newFleet(t, binary(t), append(quick, slow...)...)
+	f := newFleet(t, binary(t), slices.Concat(quick, slow(t))...)
 	c := newClient(t, f.run("serve").base()).join("Ana", "Cali")
 	worker := f.worker()
 	id := c.upload("uno", slowClip(t))
@@ -111,7 +112,7 @@ func TestDelete_MidJobStopsTheEncoder(t *testing.T) {
 func TestDev_InterruptedCarriesOnAtTheNextStart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	env := append(append([]string{"ANB_HTTP_ADDR=127.0.0.1:0"}, quick...), slow...)
+	env := slices.Concat([]string{"ANB_HTTP_ADDR=127.0.0.1:0"}, quick, slow(t))
 	first := start(t, binary(t), dir, env, "dev")
 	c := newClient(t, first.base()).join("Ana", "Cali")
 	clip := slowClip(t)
@@ -124,6 +125,6 @@ func TestDev_InterruptedCarriesOnAtTheNextStart(t *testing.T) {
 
 	c.base = start(t, binary(t), dir, env, "dev").base()
 	for _, id := range ids {
-		c.processed(id, time.Minute)
+		c.processed(id, patience)
 	}
 }

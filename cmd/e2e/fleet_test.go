@@ -13,6 +13,7 @@ import (
 
 	"anb/db/dbtest"
 	"anb/platform/database"
+	"anb/platform/ffmpeg/ffmpegtest"
 	"anb/platform/taskbus/redistest"
 )
 
@@ -25,8 +26,13 @@ var quick = []string{
 	"ANB_PROCESSING_RETRY_BASE=100ms", "ANB_PROCESSING_RETRY_CAP=500ms", "ANB_AUTH_HASH_MEMORY=64",
 }
 
-// slow makes one job last some seconds, so that it can be interrupted midway.
-var slow = []string{"ANB_ENCODER_CLIP_LENGTH=6s", "ANB_ENCODER_PRESET=veryslow", "ANB_ENCODER_WIDTH=640", "ANB_ENCODER_HEIGHT=360"}
+// slow makes one job last some seconds, so that it can be interrupted midway:
+// ffmpeg encodes in real time, which costs no more than encoding fast.
+func slow(t *testing.T) []string {
+	t.Helper()
+	script := ffmpegtest.Script(t, `case "$*" in *libx264*) exec ffmpeg -re "$@" ;; *) exec ffmpeg "$@" ;; esac`)
+	return []string{"ANB_ENCODER_CLIP_LENGTH=6s", "ANB_FFMPEG_FFMPEG=" + script}
+}
 
 // fleet is the roles as separate processes on PostgreSQL and Redis.
 type fleet struct {

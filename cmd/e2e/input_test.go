@@ -59,11 +59,11 @@ func TestInputs(t *testing.T) {
 			require.Equal(t, http.StatusCreated, status, "%v", out)
 			id := out["video_id"].(string)
 			if onVideo {
-				v := c.until(id, time.Minute, func(v map[string]any) bool { return v["status"] == "failed" || v["status"] == "processed" })
+				v := c.until(id, patience, func(v map[string]any) bool { return v["status"] == "failed" || v["status"] == "processed" })
 				require.Equal(t, later, v["failure_code"], "%v", v)
 				return
 			}
-			v := c.processed(id, time.Minute)
+			v := c.processed(id, patience)
 			out2, err := exec.Command("ffprobe", "-v", "error", "-show_entries", "stream=codec_type,width,height,sample_aspect_ratio:format_tags",
 				"-of", "compact=p=0:nk=1", c.save(v["processed_url"].(string))).Output()
 			require.NoError(t, err)

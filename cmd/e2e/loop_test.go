@@ -52,7 +52,7 @@ func loop(t *testing.T, c *client, clip string) {
 	id := ana.upload("Mi mejor jugada", clip)
 
 	var seen []float64
-	v := ana.until(id, 3*time.Minute, func(v map[string]any) bool {
+	v := ana.until(id, patience, func(v map[string]any) bool {
 		if p := v["progress"].(float64); len(seen) == 0 || p != seen[len(seen)-1] {
 			seen = append(seen, p)
 		}
@@ -72,7 +72,7 @@ func loop(t *testing.T, c *client, clip string) {
 	require.Equal(t, sum(sent), sum(original), "the original is kept as it came")
 
 	second := luis.upload("Triple", clip)
-	luis.processed(second, 3*time.Minute)
+	luis.processed(second, patience)
 	vote := func(who *client, video string) {
 		who.object(http.StatusOK, http.MethodPost, "/api/public/videos/"+video+"/vote", nil)
 	}

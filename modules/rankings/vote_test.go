@@ -147,7 +147,7 @@ func TestVote_WhileTheDatabaseIsStuckIs503AndNeverCountsTwice(t *testing.T) {
 		}))
 		// The statement may have got the row before it was cancelled: who is told
 		// to come back may find the vote there, but never counts twice.
-		a := b.cast(t, voter, video)
+		a := setup(t, d).cast(t, voter, video)
 		require.True(t, a.status == http.StatusOK || a.code(t) == "ALREADY_VOTED", a.body)
 		require.EqualValues(t, 1, countVotes(t, d))
 		requireCounted(t, d)

@@ -13,13 +13,6 @@ type Inspector interface {
 	Inspect(ctx context.Context, path string) error
 }
 
-// Task is the processing of one video.
-type Task struct {
-	ID       uuid.UUID
-	Stage    string
-	Progress float64 // 0 to 100
-}
-
 // Queue has videos processed; processing.Client implements it. Enqueue and
 // Cancel take part in the transaction that ctx carries.
 type Queue interface {
@@ -27,6 +20,7 @@ type Queue interface {
 	Enqueue(ctx context.Context, videoID uuid.UUID) (taskID uuid.UUID, err error)
 	// Cancel stops the processing of a video; nothing to stop is not an error.
 	Cancel(ctx context.Context, videoID uuid.UUID) error
-	// Latest returns the newest task of a video, and false if there is none.
+	// Latest returns the newest task of a video with its stage and its progress
+	// in percent, and false if there is none.
 	Latest(ctx context.Context, videoID uuid.UUID) (id uuid.UUID, stage string, progress float64, ok bool, err error)
 }

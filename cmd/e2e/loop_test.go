@@ -28,7 +28,7 @@ func TestLoop(t *testing.T) {
 
 	t.Run("dev, without servers", func(t *testing.T) {
 		dir := t.TempDir()
-		p := start(t, binary(t), dir, []string{"ANB_HTTP_ADDR=127.0.0.1:0"}, "dev")
+		p := start(t, binary(t), dir, []string{"ANB_HTTP_ADDR=127.0.0.1:0", "ANB_ENCODER_PRESET=superfast"}, "dev")
 		loop(t, newClient(t, p.base()), clip)
 		p.signal(syscall.SIGINT)
 		require.Zero(t, p.wait(5*time.Second))
@@ -43,7 +43,7 @@ func TestLoop(t *testing.T) {
 		api.signal(syscall.SIGTERM)
 		require.Zero(t, work.wait(10*time.Second))
 		require.Zero(t, api.wait(10*time.Second))
-		f.requireTidy(1)
+		f.requireTidy(2)
 	})
 }
 

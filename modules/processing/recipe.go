@@ -50,9 +50,9 @@ func (c EncoderConfig) Validate() error {
 		errs = append(errs, errors.New("clip_length and card_length must be at least one picture long, such as 30s and 2.5s"))
 	}
 	switch c.Preset {
-	case "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow":
+	case "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow":
 	default:
-		errs = append(errs, fmt.Errorf("preset is %q; use one of x264's, such as veryfast", c.Preset))
+		errs = append(errs, fmt.Errorf("preset is %q; use one of x264's from superfast to veryslow (ultrafast cannot make the High profile)", c.Preset))
 	}
 	if c.CRF < 0 || c.CRF > 51 {
 		errs = append(errs, errors.New("crf must be from 0 to 51"))

@@ -38,7 +38,7 @@ func TestValidate_NamesTheKeyOfEachBadValue(t *testing.T) {
 		"processing.max_attempts": {"0"}, "processing.lease": {"0s"}, "processing.heartbeat": {"0s", "29s"}, "processing.timeout": {"0s"},
 		"processing.retry_base": {"0s"}, "processing.retry_cap": {"0s"}, "processing.sweep_interval": {"0s"}, "processing.grace": {"0s"},
 		"encoder.width": {"1279", "0", "4000"}, "encoder.height": {"63"}, "encoder.fps": {"0", "999"}, "encoder.clip_length": {"0s"},
-		"encoder.card_length": {"0s"}, "encoder.preset": {"warp"}, "encoder.crf": {"52"}, "encoder.threads": {"0"},
+		"encoder.card_length": {"0s"}, "encoder.preset": {"warp", "ultrafast"}, "encoder.crf": {"52"}, "encoder.threads": {"0"},
 		"work.queues": {",", "a,"}, "work.concurrency": {"0", "257"}, "work.drain": {"-1s"}, "work.janitor_interval": {"0s"},
 		"metrics.addr": {"9090", "x:y:z", "h:99999"},
 	}

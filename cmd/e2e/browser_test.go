@@ -38,7 +38,7 @@ func browser(t *testing.T, base string) context.Context {
 	t.Cleanup(end)
 	ctx, closeTab := chromedp.NewContext(allocated)
 	t.Cleanup(closeTab)
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	t.Cleanup(cancel)
 	var mu sync.Mutex
 	var problems []string

@@ -99,7 +99,7 @@ func (p *process) wait(d time.Duration) int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
-// said requires a line with pattern within a minute and returns its first
+// said requires a line with pattern within patience and returns its first
 // group, or the whole match.
 func (p *process) said(pattern string) string {
 	p.t.Helper()
@@ -113,7 +113,7 @@ func (p *process) said(pattern string) string {
 		default:
 			return found != nil
 		}
-	}, time.Minute, 20*time.Millisecond, "%s never said %q", p.name, pattern)
+	}, patience, 20*time.Millisecond, "%s never said %q", p.name, pattern)
 	require.NotNil(p.t, found, "%s ended without saying %q:\n%s", p.name, pattern, p.out.String())
 	return found[len(found)-1]
 }

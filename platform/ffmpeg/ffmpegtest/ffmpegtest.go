@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
 )
 
@@ -167,7 +168,12 @@ func Write(tb testing.TB, name string, data []byte) string {
 func Script(tb testing.TB, body string) string {
 	tb.Helper()
 	path := filepath.Join(tb.TempDir(), "program")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o600); err != nil {
+	// A child that another test forks meanwhile would hold the file open for
+	// writing, and until it has executed its own program nobody could run ours.
+	syscall.ForkLock.RLock()
+	err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o600)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		tb.Fatalf("write script: %v", err)
 	}
 	if err := os.Chmod(path, 0o700); err != nil { //nolint:gosec // it is to be run

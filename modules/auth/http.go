@@ -14,15 +14,20 @@ import (
 	"anb/platform/identity"
 )
 
+// maxDrain is how much of a refused body is read so that its sender sees the
+// refusal, in bytes.
+const maxDrain = 16 << 20
+
 // Routes registers the module's endpoints.
 func (m *Module) Routes(e *echo.Echo) {
 	h := handler{m}
-	e.POST("/api/auth/signup", h.signup)
-	e.POST("/api/auth/login", h.login)
+	drain := httpserver.Drain(maxDrain)
+	e.POST("/api/auth/signup", h.signup, drain)
+	e.POST("/api/auth/login", h.login, drain)
 	httpserver.GET(e, "/api/auth/me", h.me, m.Require)
-	e.PATCH("/api/auth/me", h.update, m.Require)
-	e.POST("/api/auth/logout", h.logout, m.Require)
-	e.POST("/api/auth/password", h.password, m.Require)
+	e.PATCH("/api/auth/me", h.update, drain, m.Require)
+	e.POST("/api/auth/logout", h.logout, drain, m.Require)
+	e.POST("/api/auth/password", h.password, drain, m.Require)
 }
 
 type handler struct{ m *Module }

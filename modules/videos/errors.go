@@ -9,7 +9,7 @@ var (
 	ErrPublished = fault.New(fault.Invalid, "VIDEO_PUBLISHED", "El video ya fue publicado y no se puede eliminar.")
 
 	ErrTooLarge    = fault.New(fault.Invalid, "FILE_TOO_LARGE", "El archivo supera el tamaño máximo permitido.")
-	ErrExtension   = fault.New(fault.Invalid, "CONTAINER_NOT_ALLOWED", "El formato del archivo no está permitido. Sube un video MP4 o MOV.")
+	ErrExtension   = fault.New(fault.Invalid, "CONTAINER_NOT_ALLOWED", "El formato del archivo no está permitido.")
 	ErrEmpty       = fault.New(fault.Invalid, "EMPTY_FILE", "El archivo está vacío. Elige un video de tu teléfono y vuelve a intentarlo.")
 	ErrMultipart   = fault.New(fault.Invalid, "MALFORMED_MULTIPART", "El formulario de carga no es válido. Envía el video como multipart/form-data.")
 	ErrStorageFull = fault.New(fault.Unavailable, "STORAGE_FULL", "No hay espacio para recibir videos en este momento. Intenta de nuevo más tarde.")

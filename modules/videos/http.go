@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"anb/platform/fault"
 	"anb/platform/httpserver"
 	"anb/platform/identity"
 )
@@ -86,6 +87,7 @@ func (h handler) list(c echo.Context) error {
 	for i, v := range vs {
 		items[i] = h.item(v)
 	}
+	c.Response().Header().Set(echo.HeaderCacheControl, "private, no-store")
 	return c.JSON(http.StatusOK, items)
 }
 
@@ -184,8 +186,14 @@ func parseFilter(c echo.Context) (filter, error) {
 	if f.search, err = httpserver.One(q, "q"); err != nil {
 		return f, err
 	}
+	if !q.Has("cursor") {
+		return f, nil
+	}
+	if q.Has("offset") || q.Has("page") { // one or the other
+		return f, fault.ErrParameter
+	}
 	after, err := httpserver.One(q, "cursor")
-	if err != nil || after == "" {
+	if err != nil {
 		return f, err
 	}
 	f.after, err = parseCursor(after, f.sort)
@@ -193,12 +201,12 @@ func parseFilter(c echo.Context) (filter, error) {
 }
 
 // next is the Link to the following page.
-func next(c echo.Context, f filter, after *cursor) string {
+func (h handler) next(c echo.Context, f filter, after *cursor) string {
 	q := c.Request().URL.Query()
 	for _, k := range []string{"offset", "page", "page_size"} {
 		q.Del(k)
 	}
 	q.Set("limit", strconv.Itoa(f.page.Limit))
 	q.Set("cursor", after.String())
-	return "<" + c.Path() + "?" + q.Encode() + `>; rel="next"`
+	return "<" + h.PublicURL + c.Path() + "?" + q.Encode() + `>; rel="next"`
 }

@@ -40,7 +40,7 @@ func (h handler) publicList(c echo.Context) error {
 		}
 		head := http.Header{"X-Total-Count": {httpserver.Total(total)}}
 		if after != nil {
-			head.Set("Link", next(c, f, after))
+			head.Set("Link", h.next(c, f, after))
 		}
 		return httpserver.NewAnswer(items, head)
 	})

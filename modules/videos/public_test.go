@@ -36,12 +36,13 @@ func TestPublicList_RefusesBadParameters(t *testing.T) {
 	t.Parallel()
 	b := setup(t, dbtest.SQLite(t))
 	top := (&cursor{Sort: Top, Votes: 3, ID: uuid.New()}).String()
+	recent := (&cursor{Sort: Recent, At: 3, ID: uuid.New()}).String()
 	raw := func(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 	for _, query := range []string{
 		"limit=0", "limit=-1", "limit=101", "limit=1e2", "limit=", "limit=+5", "limit=%205", "limit=1&limit=2", "limit=9223372036854775808", "limit=NaN",
 		"offset=-1", "offset=1.5", "offset=99999999999", "page=0", "page_size=101", "page=1&limit=5", "sort=oldest", "sort=", "sort=votes&sort=votes",
 		"city=%00", "q=%00", "q=%ff", "q=a&q=b", "q=" + strings.Repeat("x", 201), "city=" + strings.Repeat("x", 201),
-		"cursor=x", "cursor=%3D%3D", "cursor=" + top, "sort=votes&cursor=" + raw(`{"s":"votes"}{}`), "cursor=" + raw(`null`), "cursor=" + raw(`{"s":"recent","i":"x"}`),
+		"cursor=x", "cursor=", "cursor=%3D%3D", "limit=1;offset=2", "limit=%zz", "offset=3&cursor=" + recent, "page=2&cursor=" + recent, "cursor=" + top, "sort=votes&cursor=" + raw(`{"s":"votes"}{}`), "cursor=" + raw(`null`), "cursor=" + raw(`{"s":"recent","i":"x"}`),
 		"cursor=" + raw(`{"s":"recent","t":9223372036854775807}`), "cursor=" + raw(`{"s":"recent","t":-9223372036854775808}`), "cursor=" + raw(`{"s":"recent","t":1e99}`),
 		"sort=votes&cursor=" + top + "&cursor=" + top,
 	} {

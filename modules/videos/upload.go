@@ -49,7 +49,7 @@ func (h handler) upload(c echo.Context) error {
 	if c.Request().ContentLength > h.Config.MaxBytes+formOverhead {
 		return h.tooLarge()
 	}
-	form, err := h.formReader(c)
+	form, body, err := h.formReader(c)
 	if err != nil {
 		return err
 	}
@@ -61,6 +61,11 @@ func (h handler) upload(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	// A request that ends before the length it announced was cut off, even if
+	// its form is complete: its sender will try again.
+	if _, err := io.Copy(io.Discard, body); err != nil {
+		return broken(err)
+	}
 	receipt, err := h.accept(ctx, user.UserID, in)
 	if err != nil {
 		return err
@@ -71,19 +76,20 @@ func (h handler) upload(c echo.Context) error {
 	})
 }
 
-func (h handler) formReader(c echo.Context) (*multipart.Reader, error) {
+// formReader returns the reader of the form, and the body beneath it.
+func (h handler) formReader(c echo.Context) (*multipart.Reader, io.Reader, error) {
 	media, params, err := mime.ParseMediaType(c.Request().Header.Get(echo.HeaderContentType))
 	if err != nil || media != "multipart/form-data" {
-		return nil, ErrMultipart
+		return nil, nil, ErrMultipart
 	}
 	if b := params["boundary"]; b == "" || len(b) > 70 { // RFC 2046
-		return nil, ErrMultipart
+		return nil, nil, ErrMultipart
 	}
 	body, _ := httpserver.Rolling(c, h.ReadTimeout, h.SendTimeout)
 	body = io.LimitReader(body, h.Config.MaxBytes+formOverhead+1)
 	// What follows keeps a form that ends right after a boundary, though not the
 	// final one, from passing as complete.
-	return multipart.NewReader(io.MultiReader(body, strings.NewReader("\r\nx")), params["boundary"]), nil
+	return multipart.NewReader(io.MultiReader(body, strings.NewReader("\r\nx")), params["boundary"]), body, nil
 }
 
 // receive reads the form. The file it returns, even with an error, is the
@@ -151,7 +157,7 @@ func (h handler) receiveFile(ctx context.Context, part *multipart.Part, in *inco
 	}
 	in.format = strings.ToLower(strings.TrimPrefix(filepath.Ext(name), "."))
 	if !slices.Contains(h.Config.Formats, in.format) {
-		return ErrExtension.With(fault.Field{Field: "video_file", Code: ErrExtension.Code, Message: ErrExtension.Message})
+		return h.wrongExtension()
 	}
 	file, err := h.Originals.Stage(ctx)
 	if err != nil {
@@ -170,7 +176,7 @@ func (h handler) receiveFile(ctx context.Context, part *multipart.Part, in *inco
 	case in.bytes > h.Config.MaxBytes:
 		return h.tooLarge()
 	case in.bytes == 0:
-		return ErrEmpty
+		return ErrEmpty.With(fault.Field{Field: "video_file", Code: ErrEmpty.Code, Message: ErrEmpty.Message})
 	}
 	in.sha256 = hex.EncodeToString(sum.Sum(nil))
 	return nil
@@ -198,6 +204,13 @@ func rawFileName(part *multipart.Part) string {
 		return part.FileName()
 	}
 	return params["filename"]
+}
+
+// wrongExtension names the formats that are accepted.
+func (h handler) wrongExtension() error {
+	e := *ErrExtension
+	e.Message = "El formato del archivo no está permitido. Sube un video en formato " + strings.ToUpper(strings.Join(h.Config.Formats, ", ")) + "."
+	return e.With(fault.Field{Field: "video_file", Code: e.Code, Message: e.Message})
 }
 
 func (h handler) tooLarge() error {

@@ -201,6 +201,31 @@ func TestUpload_ClientThatGoesAwayLeavesNothing(t *testing.T) {
 	}
 }
 
+// The form is complete, the request is not: its sender will try again, and the
+// video must not be there twice.
+func TestUpload_CutShortOfItsAnnouncedLengthLeavesNothing(t *testing.T) {
+	t.Parallel()
+	b := setup(t, dbtest.SQLite(t))
+	form := goodForm(100)
+	c := b.dial(t)
+	_, err := io.WriteString(c, b.head(b.user, fmt.Sprintf("Content-Length: %d\r\n", len(form)+1000))+form)
+	require.NoError(t, err)
+	require.NoError(t, c.CloseWrite())
+	a, _ := answerOn(t, c)
+	require.Equal(t, "MALFORMED_MULTIPART", a.code)
+	require.Empty(t, b.left(t))
+	require.Zero(t, countVideos(t, b.db))
+}
+
+func TestUpload_NamesTheFormatsThatAreAccepted(t *testing.T) {
+	t.Parallel()
+	b := setup(t, dbtest.SQLite(t), func(d *Deps) { d.Config.Formats = []string{"mp4"} })
+	a := b.upload(t, value("title", "x")+movie("a.mov", content(100)))
+	require.Equal(t, "CONTAINER_NOT_ALLOWED", a.code)
+	require.Contains(t, a.text, "MP4")
+	require.NotContains(t, a.text, "MOV")
+}
+
 func TestUpload_SilentClientIsCutWith408(t *testing.T) {
 	t.Parallel()
 	b := setup(t, dbtest.SQLite(t), func(d *Deps) { d.ReadTimeout = 300 * time.Millisecond })

@@ -30,8 +30,13 @@ type Page struct {
 
 // ParsePage reads limit with offset, or page with page_size. A number that is
 // malformed, out of range or repeated is fault.ErrParameter.
+//
+// A query that cannot be parsed as a whole is too: what it means is a guess.
 func ParsePage(c echo.Context) (Page, error) {
-	q := c.QueryParams()
+	q, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return Page{}, fault.ErrParameter
+	}
 	if q.Has("page") || q.Has("page_size") {
 		if q.Has("limit") || q.Has("offset") {
 			return Page{}, fault.ErrParameter

@@ -42,7 +42,7 @@ func New(c Config, log *slog.Logger, observe Observe) (*echo.Echo, error) {
 		e.Pre(middleware.CORSWithConfig(middleware.CORSConfig{
 			AllowOrigins:  c.AllowedOrigins,
 			AllowMethods:  []string{"GET", "HEAD", "POST", "PATCH", "DELETE"},
-			AllowHeaders:  []string{"Authorization", "Content-Type", "Idempotency-Key"},
+			AllowHeaders:  []string{"Authorization", "Content-Type"},
 			ExposeHeaders: []string{"Link", "X-Total-Count", "X-Request-Id", "Retry-After", "ETag"},
 			MaxAge:        600,
 		}))
@@ -170,8 +170,8 @@ func Drain(limit int64) echo.MiddlewareFunc {
 			body := &bounded{ReadCloser: c.Request().Body, left: limit}
 			c.Request().Body = body
 			err := next(c)
-			if err == nil {
-				return nil
+			if n := c.Request().ContentLength; err == nil || n >= 0 && limit-body.left >= n {
+				return err // nothing is left to read
 			}
 			c.Response().Header().Set(echo.HeaderConnection, "close")
 			c.Error(err)

@@ -116,6 +116,22 @@ func (b bench) waiting(t *testing.T, queue string) []string {
 	return all
 }
 
+// stays watches for d that f holds. Unlike require.Never it looks from
+// the test's own goroutine, and so never after the test has ended.
+func stays(t *testing.T, d time.Duration, f func() bool, what string) {
+	t.Helper()
+	look := time.NewTicker(tick)
+	defer look.Stop()
+	for end := time.After(d); ; {
+		require.True(t, f(), what)
+		select {
+		case <-look.C:
+		case <-end:
+			return
+		}
+	}
+}
+
 func eventually(t *testing.T, f func() bool, what string) {
 	t.Helper()
 	require.Eventually(t, f, soon, tick, what)

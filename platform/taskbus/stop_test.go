@@ -69,7 +69,7 @@ func TestRun_endsAlthoughAHandlerIgnoresItsContext(t *testing.T) {
 		require.Equal(t, []string{"stubborn"}, b.waiting(t, queue))
 		close(release)
 		<-left
-		require.Never(t, func() bool { return len(b.waiting(t, queue)) != 1 }, 100*time.Millisecond, tick, "it acknowledges nothing any more")
+		stays(t, 100*time.Millisecond, func() bool { return len(b.waiting(t, queue)) == 1 }, "it acknowledges nothing any more")
 	})
 }
 

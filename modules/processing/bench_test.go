@@ -122,7 +122,7 @@ func newBench(t *testing.T, d *database.DB, encode encoderFunc) *bench {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.Close()) })
 	b.Worker = w
-	b.client, err = NewClient(config, DefaultLimits(), &Inspector{}, d, b.bus, time.Now, discard())
+	b.client, err = NewClient(config, contractLimits(), &Inspector{}, d, b.bus, time.Now, discard())
 	require.NoError(t, err)
 	return b
 }

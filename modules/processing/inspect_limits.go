@@ -20,15 +20,6 @@ type Limits struct {
 	Formats      []string      `mapstructure:"formats"`        // extensions without the dot: mp4, mov, webm
 }
 
-// DefaultLimits returns the contract's: 100 MiB, 20 to 60 s, 1080p, MP4 and
-// MOV.
-func DefaultLimits() Limits {
-	return Limits{
-		MaxBytes: 100 << 20, MinDuration: 20 * time.Second, MaxDuration: 60 * time.Second, Tolerance: 500 * time.Millisecond,
-		MinShortSide: 1080, MaxPixels: 4096 * 2304, Formats: []string{"mp4", "mov"},
-	}
-}
-
 // Validate reports every problem at once.
 func (l Limits) Validate() error {
 	var errs []error

@@ -191,14 +191,14 @@ func TestChoose_TakesWhatAViewerCallsTheVideo(t *testing.T) {
 
 func TestLimits_ValidateAndNames(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, DefaultLimits().Validate())
+	require.NoError(t, contractLimits().Validate())
 	err := Limits{Formats: []string{"avi"}}.Validate()
 	for _, word := range []string{"max_bytes", "min_duration", "min_short_side", `"avi"`} {
 		require.ErrorContains(t, err, word)
 	}
 	_, err = NewInspector(Limits{}, installedTools(t))
 	require.Error(t, err)
-	l := DefaultLimits()
+	l := contractLimits()
 	for name, want := range map[string]bool{"a.mp4": true, "A.MP4": true, "b.MoV": true, "c.webm": false, "mp4": false, "d.mp4.exe": false} {
 		require.Equal(t, want, l.AllowsName(name), name)
 	}

@@ -48,15 +48,33 @@ const (
 	clipFrames = 60
 )
 
+// contractLimits returns the contract's: 100 MiB, 20 to 60 s, 1080p, MP4 and
+// MOV.
+func contractLimits() Limits {
+	return Limits{
+		MaxBytes: 100 << 20, MinDuration: 20 * time.Second, MaxDuration: 60 * time.Second, Tolerance: 500 * time.Millisecond,
+		MinShortSide: 1080, MaxPixels: 4096 * 2304, Formats: []string{"mp4", "mov"},
+	}
+}
+
+// contractEncoderConfig returns the contract's: 720p at 30 fps, 30 s, two cards
+// of 2.5 s, with the settings that measured best.
+func contractEncoderConfig() EncoderConfig {
+	return EncoderConfig{
+		Width: 1280, Height: 720, FPS: 30, ClipLength: 30 * time.Second, CardLength: 2500 * time.Millisecond,
+		Preset: "veryfast", CRF: 23, Threads: 1, Timeout: 10 * time.Minute, MaxPixels: 4096 * 2304,
+	}
+}
+
 func smallConfig() EncoderConfig {
-	c := DefaultEncoderConfig()
+	c := contractEncoderConfig()
 	c.Width, c.Height, c.ClipLength, c.CardLength = testWidth, testHeight, 2*time.Second, 500*time.Millisecond
 	c.Timeout = time.Minute
 	return c
 }
 
 func smallLimits() Limits {
-	l := DefaultLimits()
+	l := contractLimits()
 	l.MinDuration, l.MaxDuration, l.Tolerance, l.MinShortSide = time.Second, 5*time.Second, 100*time.Millisecond, 64
 	return l
 }

@@ -22,7 +22,7 @@ func TestReasons_AllSaySomethingToDo(t *testing.T) {
 		require.Regexp(t, `^[A-Z_]+$`, r.Code())
 		require.False(t, seen[r.Code()], "%s is there twice", r)
 		seen[r.Code()] = true
-		for _, m := range []string{r.Message(), DefaultLimits().Message(r)} {
+		for _, m := range []string{r.Message(), contractLimits().Message(r)} {
 			require.True(t, strings.HasSuffix(m, "."), "%s: %q", r, m)
 			require.NotContains(t, m, string(r))
 			require.Greater(t, len(strings.Fields(m)), 6, "%s: %q", r, m)

@@ -28,15 +28,6 @@ type EncoderConfig struct {
 	MaxPixels  int           `mapstructure:"-"`           // of a picture of the upload, enforced while decoding
 }
 
-// DefaultEncoderConfig returns the contract's: 720p at 30 fps, 30 s, two cards
-// of 2.5 s, with the settings that measured best.
-func DefaultEncoderConfig() EncoderConfig {
-	return EncoderConfig{
-		Width: 1280, Height: 720, FPS: 30, ClipLength: 30 * time.Second, CardLength: 2500 * time.Millisecond,
-		Preset: "veryfast", CRF: 23, Threads: 1, Timeout: 10 * time.Minute, MaxPixels: 4096 * 2304,
-	}
-}
-
 // Validate reports every problem at once.
 func (c EncoderConfig) Validate() error {
 	var errs []error

@@ -147,7 +147,7 @@ func TestEncode_EncodesAgainWhenCardsDoNotMatch(t *testing.T) {
 
 func TestPlan_UsesAsMuchAsThereIs(t *testing.T) {
 	t.Parallel()
-	c := DefaultEncoderConfig()
+	c := contractEncoderConfig()
 	at := func(duration, offset, start time.Duration) plan {
 		return c.plan(Source{Duration: duration, Offset: offset}, start)
 	}
@@ -175,16 +175,16 @@ func TestPlan_ForgivesThreePercentAndOnePicture(t *testing.T) {
 
 func TestEncoderConfig_ValidateNamesEveryProblem(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, DefaultEncoderConfig().Validate())
+	require.NoError(t, contractEncoderConfig().Validate())
 	err := EncoderConfig{Width: 101, CRF: 60}.Validate()
 	for _, word := range []string{"width", "fps", "preset", "crf", "threads", "timeout", "max_pixels"} {
 		require.ErrorContains(t, err, word)
 	}
-	c := DefaultEncoderConfig()
+	c := contractEncoderConfig()
 	c.CardLength = 0
 	require.ErrorContains(t, c.Validate(), "card_length")
 	_, err = NewEncoder(EncoderConfig{}, installedTools(t), t.TempDir(), discard())
 	require.Error(t, err)
-	_, err = NewEncoder(DefaultEncoderConfig(), nil, "", nil)
+	_, err = NewEncoder(contractEncoderConfig(), nil, "", nil)
 	require.Error(t, err)
 }

@@ -126,7 +126,10 @@ func (w *Worker) run(ctx context.Context, c claim) {
 		log.InfoContext(end, "job stopped: cancelled or taken over", took)
 		return
 	case ctx.Err() != nil: // this worker is stopping
-		if err := w.store.finish(end, c, Queued, outcomeReleased, &Failure{}, 0); err != nil && !errors.Is(err, errLost) {
+		err := w.DB.InTx(end, func(ctx context.Context) error {
+			return w.store.finish(ctx, c, Queued, outcomeReleased, &Failure{}, 0)
+		})
+		if err != nil && !errors.Is(err, errLost) {
 			log.WarnContext(end, "job not handed back, its lease will end", slog.Any("error", err))
 			return
 		}

@@ -98,15 +98,20 @@ type detailResponse struct {
 	Progress    int       `json:"progress"`
 }
 
+// mine is the caller's video that the path names.
+func (h handler) mine(c echo.Context) (Video, error) {
+	user, _ := identity.From(c.Request().Context())
+	id, err := ParseID(c.Param("video_id"))
+	if err != nil {
+		return Video{}, err
+	}
+	return h.service.own(c.Request().Context(), user.UserID, id)
+}
+
 // detail handles GET /api/videos/{video_id}.
 func (h handler) detail(c echo.Context) error {
 	ctx := c.Request().Context()
-	user, _ := identity.From(ctx)
-	id, err := ParseID(c.Param("video_id"))
-	if err != nil {
-		return err
-	}
-	v, err := h.service.own(ctx, user.UserID, id)
+	v, err := h.mine(c)
 	if err != nil {
 		return err
 	}

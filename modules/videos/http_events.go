@@ -10,7 +10,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"anb/platform/httpserver"
-	"anb/platform/identity"
 	"anb/platform/lifecycle"
 )
 
@@ -28,12 +27,7 @@ type event struct {
 // each change, until the video is processed, failed or deleted.
 func (h handler) events(c echo.Context) error {
 	ctx := c.Request().Context()
-	user, _ := identity.From(ctx)
-	id, err := ParseID(c.Param("video_id"))
-	if err != nil {
-		return err
-	}
-	v, err := h.service.own(ctx, user.UserID, id)
+	v, err := h.mine(c)
 	if err != nil {
 		return err
 	}
@@ -57,7 +51,7 @@ func (h handler) events(c echo.Context) error {
 		if err != nil {
 			return err
 		}
-		now := event{VideoID: id, Status: v.Status, Progress: percent, Stage: stage}
+		now := event{VideoID: v.ID, Status: v.Status, Progress: percent, Stage: stage}
 		extend()
 		switch {
 		case now != last:
@@ -89,7 +83,7 @@ func (h handler) events(c echo.Context) error {
 			return nil
 		case <-poll.C:
 		}
-		if v, err = h.service.own(ctx, user.UserID, id); err != nil {
+		if v, err = h.mine(c); err != nil {
 			return nil // deleted: the stream ends
 		}
 	}

@@ -85,15 +85,14 @@ func (g *Gate) Open() bool { return !g.closed.Load() }
 
 // HTTP serves srv on ln until ctx ends. Then it closes gate, so that /readyz
 // answers 503, keeps accepting for wait so that balancers notice, and lets
-// open requests finish for at most grace. The base context of srv is cancelled
-// when waiting ends, so that event streams, which must watch it, end first.
+// open requests finish for at most grace. When waiting ends the channel that
+// Stopping returns closes, so that event streams, which must watch it, end first.
 func HTTP(srv *http.Server, ln net.Listener, gate *Gate, wait, grace time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
 		// Requests outlive ctx: they may finish within the grace period.
-		streams, endStreams := context.WithCancel(context.WithoutCancel(ctx))
-		defer endStreams()
+		endStreams := make(chan struct{})
 		srv.BaseContext = func(net.Listener) context.Context {
-			return context.WithValue(context.WithoutCancel(ctx), stopping{}, streams.Done())
+			return context.WithValue(context.WithoutCancel(ctx), stopping{}, (<-chan struct{})(endStreams))
 		}
 		failed := make(chan error, 1)
 		go func() { failed <- srv.Serve(ln) }()
@@ -110,7 +109,7 @@ func HTTP(srv *http.Server, ln net.Listener, gate *Gate, wait, grace time.Durati
 			return err
 		case <-pause.C:
 		}
-		endStreams()
+		close(endStreams)
 		// ctx has ended already: the grace period needs a context of its own.
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()

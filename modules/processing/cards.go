@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"anb/platform/ffmpeg"
@@ -183,4 +184,23 @@ func (e *Encoder) renderCard(ctx context.Context, c card, out string) error {
 		return fmt.Errorf("encode card: %w", err)
 	}
 	return nil
+}
+
+// cardArgs make a card of a still picture, with a fade at either end.
+func (c EncoderConfig) cardArgs(picture, out string) []string {
+	frames := c.frames(c.CardLength)
+	fade := max(1, frames/6)
+	filter := fmt.Sprintf("scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,fade=in:0:%d,fade=out:%d:%d,setsar=1,%s",
+		fade, frames-fade, fade, bt709)
+	args := []string{"-protocol_whitelist", "file", "-f", "image2", "-loop", "1", "-framerate", strconv.Itoa(c.FPS), "-i", picture,
+		"-vf", filter, "-frames:v", strconv.FormatInt(frames, 10)}
+	args = append(args, c.encoding()...)
+	return append(args, "-y", out)
+}
+
+// watermarkFilter lays the second input over the first, a body of so many
+// frames.
+func (c EncoderConfig) watermarkFilter(_ int64) string {
+	margin := c.Height / 30
+	return fmt.Sprintf("overlay=W-w-%d:%d", margin, margin)
 }

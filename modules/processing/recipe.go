@@ -84,6 +84,8 @@ type Job struct {
 	Source Source        // what Inspector said about it
 	Start  time.Duration // where the clip begins, since the start of the file
 	Dir    string        // an empty folder for this job alone; the caller removes it
+	Player string        // shown on the opening card, if the configuration says so; may be empty
+	City   string        // the same
 }
 
 // File is a finished file.

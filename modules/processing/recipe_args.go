@@ -18,10 +18,6 @@ const (
 	rateBuffer = "20M"
 )
 
-// bt709 is what every frame is tagged with; the encoder copies it, and not the
-// output options, into the stream.
-const bt709 = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
-
 // encoding are the output options that body and cards share, to the letter:
 // only then can they be joined without encoding again. stitchable keeps
 // content and quality out of the parameter sets, chromaloc=0 the source's
@@ -87,50 +83,8 @@ func (c EncoderConfig) bodyArgs(j Job, p plan, watermark, out string) []string {
 	}
 	args = append(args, "-t", secondsOf(p.read), "-i", "file:"+j.Path,
 		"-protocol_whitelist", "file", "-f", "png_pipe", "-i", "file:"+watermark,
-		"-filter_complex_threads", "1", "-filter_complex", c.bodyFilter(j.Source),
+		"-filter_complex_threads", "1", "-filter_complex", c.bodyFilter(j.Source, p.frames),
 		"-map", "[v]", "-frames:v", strconv.FormatInt(c.frames(c.ClipLength), 10))
-	args = append(args, c.encoding()...)
-	return append(args, "-y", out)
-}
-
-// bodyFilter never holds a word of the user's: all of it is ours or a number.
-func (c EncoderConfig) bodyFilter(s Source) string {
-	ratio := fmt.Sprintf("%d/%d", c.Width, c.Height)
-	// dar knows the shape of pixels and the rotation: one step undoes both.
-	scale := fmt.Sprintf("scale=w='if(gt(dar,%[3]s),%[1]d,max(2,min(%[1]d,2*round(%[2]d*dar/2))))'"+
-		":h='if(gt(dar,%[3]s),max(2,min(%[2]d,2*round(%[1]d/dar/2))),%[2]d)':flags=bicubic", c.Width, c.Height, ratio)
-	var steps []string
-	if s.Interlaced {
-		steps = append(steps, "yadif=deint=interlaced")
-	}
-	// Without the first, a late video track would begin with a frozen picture.
-	steps = append(steps, "setpts=PTS-STARTPTS", fmt.Sprintf("fps=%d", c.FPS))
-	if s.HDR() {
-		// Mapping tones costs four times as much before scaling.
-		steps = append(steps, scale,
-			"zscale=tin="+s.Transfer+":pin=bt2020:min=2020_ncl:t=linear:npl=100", "format=gbrpf32le", "zscale=p=bt709",
-			"tonemap=hable:desat=0", "zscale=t=bt709:m=bt709:r=tv")
-	} else {
-		// Converting from a guessed matrix doubles the cost and is wrong.
-		if s.Untagged && min(s.Width, s.Height) >= 720 {
-			scale += ":in_color_matrix=bt709"
-		}
-		steps = append(steps, scale+":out_color_matrix=bt709:out_range=tv")
-	}
-	steps = append(steps, "format=yuv420p", fmt.Sprintf("pad=%d:%d:-1:-1", c.Width, c.Height), "setsar=1")
-	margin := c.Height / 30
-	return fmt.Sprintf("[0:%d]%s[b];[b][1:v]overlay=W-w-%d:%d,format=yuv420p,%s[v]",
-		s.Stream, strings.Join(steps, ","), margin, margin, bt709)
-}
-
-// cardArgs make a card of a still picture, with a fade at either end.
-func (c EncoderConfig) cardArgs(picture, out string) []string {
-	frames := c.frames(c.CardLength)
-	fade := max(1, frames/6)
-	filter := fmt.Sprintf("scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,fade=in:0:%d,fade=out:%d:%d,setsar=1,%s",
-		fade, frames-fade, fade, bt709)
-	args := []string{"-protocol_whitelist", "file", "-f", "image2", "-loop", "1", "-framerate", strconv.Itoa(c.FPS), "-i", picture,
-		"-vf", filter, "-frames:v", strconv.FormatInt(frames, 10)}
 	args = append(args, c.encoding()...)
 	return append(args, "-y", out)
 }

@@ -115,7 +115,7 @@ const (
 func (r *run) encodeBody(ctx context.Context) (ffmpeg.Stream, int, error) {
 	result, err := r.tools.Run(ctx, ffmpeg.Command{
 		Args: r.config.bodyArgs(r.job, r.plan, r.art.watermark, r.path(bodyName)),
-		Dir:  r.job.Dir,
+		Dir:  r.job.Dir, Reads: []string{r.job.Path, r.art.watermark},
 		OnProgress: func(p ffmpeg.Progress) {
 			done := float64(p.Frame) / float64(max(1, r.plan.frames))
 			r.report(StageEncode, encodedPercent*min(1, done), p.Speed)
@@ -176,7 +176,7 @@ func (r *run) join(ctx context.Context, body ffmpeg.Stream) (reencoded bool, err
 		}
 		args = r.config.joinArgs(r.path(listName), r.path(videoName))
 	}
-	if _, err := r.tools.Run(ctx, ffmpeg.Command{Args: args, Dir: r.job.Dir}); err != nil {
+	if _, err := r.tools.Run(ctx, ffmpeg.Command{Args: args, Dir: r.job.Dir, Reads: parts}); err != nil {
 		return false, failure("join parts", err, ReasonEncoderFailed)
 	}
 	if err := os.Remove(r.path(bodyName)); err != nil {

@@ -91,6 +91,8 @@ type Command struct {
 	Args []string
 	// Dir is the working directory and HOME; empty: the temporary directory.
 	Dir string
+	// Reads are the files and folders outside Dir that the run may read.
+	Reads []string
 	// OnProgress, if set, receives ffmpeg's reports, about two a second and
 	// one at the end. OnLine, if set, receives each line of stderr without
 	// control characters. Both must return quickly, since ffmpeg waits for

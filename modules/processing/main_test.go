@@ -62,7 +62,7 @@ func contractLimits() Limits {
 func contractEncoderConfig() EncoderConfig {
 	return EncoderConfig{
 		Width: 1280, Height: 720, FPS: 30, ClipLength: 30 * time.Second, CardLength: 2500 * time.Millisecond,
-		Preset: "veryfast", CRF: 23, Threads: 1, Timeout: 10 * time.Minute, MaxPixels: 4096 * 2304,
+		Codec: software, Preset: "veryfast", CRF: 23, Threads: 1, Timeout: 10 * time.Minute, MaxPixels: 4096 * 2304,
 	}
 }
 

@@ -31,7 +31,7 @@ type inspector interface {
 	Inspect(ctx context.Context, path string) (Source, error)
 }
 
-// encoder makes the published files; *Encoder implements it.
+// encoder makes the published files; *Encoders and *Encoder implement it.
 type encoder interface {
 	Encode(ctx context.Context, j Job, report Report) (Output, error)
 }
@@ -39,4 +39,5 @@ type encoder interface {
 var (
 	_ inspector = (*Inspector)(nil)
 	_ encoder   = (*Encoder)(nil)
+	_ encoder   = (*Encoders)(nil)
 )

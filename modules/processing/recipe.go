@@ -21,6 +21,7 @@ type EncoderConfig struct {
 	FPS        int           `mapstructure:"fps"`
 	ClipLength time.Duration `mapstructure:"clip_length"` // at most this much of the upload
 	CardLength time.Duration `mapstructure:"card_length"` // of the opening and of the closing card
+	Codec      string        `mapstructure:"codec"`       // AnyCodec, libx264, h264_nvenc or h264_vaapi
 	Preset     string        `mapstructure:"preset"`      // of x264
 	CRF        int           `mapstructure:"crf"`         // quality, 0 to 51; less is better
 	Threads    int           `mapstructure:"threads"`     // of one job
@@ -40,6 +41,7 @@ func (c EncoderConfig) Validate() error {
 	if c.FPS > 0 && (c.frames(c.ClipLength) < 1 || c.frames(c.CardLength) < 1) {
 		errs = append(errs, errors.New("clip_length and card_length must be at least one picture long, such as 30s and 2.5s"))
 	}
+	errs = append(errs, c.validateCodec())
 	switch c.Preset {
 	case "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow":
 	default:
@@ -102,8 +104,9 @@ type Output struct {
 	Start        time.Duration // where the clip really begins
 	Duration     time.Duration // of the video with its cards
 	Frames       int64
-	DecodeErrors int  // complaints about the upload, which was still good enough
-	Reencoded    bool // the join had to encode once more
+	DecodeErrors int    // complaints about the upload, which was still good enough
+	Codec        string // of ffmpeg, that made it
+	SinglePass   bool   // the cards could not be joined by copying
 }
 
 // Encoder turns uploads into published videos. It is safe for concurrent use.

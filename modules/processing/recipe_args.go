@@ -3,7 +3,6 @@ package processing
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"anb/platform/ffmpeg"
@@ -19,22 +18,17 @@ const (
 )
 
 // encoding are the output options that body and cards share, to the letter:
-// only then can they be joined without encoding again. stitchable keeps
-// content and quality out of the parameter sets, chromaloc=0 the source's
-// chroma position.
+// only then can they be joined without encoding again.
 func (c EncoderConfig) encoding() []string {
 	level := "4.0"
 	if blocks := ((c.Width + 15) / 16) * ((c.Height + 15) / 16); blocks > 8192 || blocks*c.FPS > 245760 {
 		level = "5.0"
 	}
-	return []string{
-		"-an", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1",
-		"-c:v", "libx264", "-threads", strconv.Itoa(c.Threads), "-preset", c.Preset, "-crf", strconv.Itoa(c.CRF),
-		"-maxrate", maxBitRate, "-bufsize", rateBuffer,
-		"-profile:v", "high", "-level:v", level, "-pix_fmt", "yuv420p", "-g", strconv.Itoa(2 * c.FPS),
-		"-x264-params", "stitchable=1:chromaloc=0", "-video_track_timescale", c.timescale(), "-movie_timescale", c.timescale(),
-		"-fs", maxOutput, "-f", "mp4",
-	}
+	codec := c.codec()
+	args := []string{"-an", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-c:v", codec.name}
+	args = append(args, codec.quality...)
+	return append(args, "-maxrate", maxBitRate, "-bufsize", rateBuffer, "-profile:v", "high", "-level:v", level, "-g", strconv.Itoa(2*c.FPS),
+		"-video_track_timescale", c.timescale(), "-movie_timescale", c.timescale(), "-fs", maxOutput, "-f", "mp4")
 }
 
 // timescale divides a second so that every frame has a whole length. It is set
@@ -75,18 +69,22 @@ func (p plan) enough(got int64, s Source, fps int) bool {
 // bodyArgs are the arguments that make the body: the clip, upright, in the
 // middle of a 16:9 picture, with the watermark.
 func (c EncoderConfig) bodyArgs(j Job, p plan, watermark, out string) []string {
-	args := []string{"-threads", strconv.Itoa(c.Threads)}
+	args := append(c.bodyInputs(j, p, watermark), "-filter_complex_threads", "1", "-filter_complex", c.bodyFilter(j.Source, p.frames, c.finish()),
+		"-map", "[v]", "-frames:v", strconv.FormatInt(c.frames(c.ClipLength), 10))
+	args = append(args, c.encoding()...)
+	return append(args, "-y", out)
+}
+
+// bodyInputs are the inputs 0 and 1, the upload and the watermark.
+func (c EncoderConfig) bodyInputs(j Job, p plan, watermark string) []string {
+	args := append([]string{}, c.codec().device...)
+	args = append(args, "-threads", strconv.Itoa(c.Threads))
 	args = append(args, ffmpeg.Guards([]string{j.Source.Demuxer})...)
 	args = append(args, "-max_pixels", strconv.Itoa(c.MaxPixels), "-max_error_rate", "0.02")
 	if p.begin > 0 {
 		args = append(args, "-ss", secondsOf(p.begin))
 	}
-	args = append(args, "-t", secondsOf(p.read), "-i", "file:"+j.Path,
-		"-protocol_whitelist", "file", "-f", "png_pipe", "-i", "file:"+watermark,
-		"-filter_complex_threads", "1", "-filter_complex", c.bodyFilter(j.Source, p.frames),
-		"-map", "[v]", "-frames:v", strconv.FormatInt(c.frames(c.ClipLength), 10))
-	args = append(args, c.encoding()...)
-	return append(args, "-y", out)
+	return append(args, "-t", secondsOf(p.read), "-i", "file:"+j.Path, "-protocol_whitelist", "file", "-f", "png_pipe", "-i", "file:"+watermark)
 }
 
 // joinArgs copy the parts that list names into one file.
@@ -96,17 +94,17 @@ func (c EncoderConfig) joinArgs(list, out string) []string {
 		"-movflags", "+faststart", "-f", "mp4", "-y", out}
 }
 
-// rejoinArgs encode the parts once more into one file, for when they cannot be
-// copied.
-func (c EncoderConfig) rejoinArgs(parts []string, out string) []string {
-	var args []string
-	var inputs strings.Builder
-	for i, part := range parts {
-		args = append(args, "-threads", strconv.Itoa(c.Threads), "-protocol_whitelist", "file", "-f", "mov", "-i", "file:"+part)
-		fmt.Fprintf(&inputs, "[%d:v]", i)
+// singleArgs make the whole video in one pass, of the upload and not of a body
+// that is encoded already: for when the cards cannot be joined by copying. The
+// body has so many frames.
+func (c EncoderConfig) singleArgs(j Job, p plan, art artwork, frames int64, out string) []string {
+	args := c.bodyInputs(j, p, art.watermark)
+	for _, card := range []string{art.opening, art.closing} {
+		args = append(args, "-threads", strconv.Itoa(c.Threads), "-protocol_whitelist", "file", "-f", "mov", "-i", "file:"+card)
 	}
-	args = append(args, "-filter_complex_threads", "1", "-filter_complex",
-		fmt.Sprintf("%sconcat=n=%d:v=1:a=0,fps=%d,%s[v]", inputs.String(), len(parts), c.FPS, bt709), "-map", "[v]")
+	graph := fmt.Sprintf("%s;[v]trim=end_frame=%d[body];[2:v][body][3:v]concat=n=3:v=1:a=0,fps=%d,%s[all]",
+		c.bodyFilter(j.Source, p.frames, bt709), frames, c.FPS, c.finish())
+	args = append(args, "-filter_complex_threads", "1", "-filter_complex", graph, "-map", "[all]")
 	args = append(args, c.encoding()...)
 	return append(args, "-movflags", "+faststart", "-y", out)
 }

@@ -48,6 +48,15 @@ func (e *Encoder) Encode(ctx context.Context, j Job, report Report) (Output, err
 	return out, nil
 }
 
+// forget makes the next job prepare its artwork anew, unless that has happened.
+func (e *Encoder) forget(a artwork) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.ready != nil && *e.ready == a {
+		e.ready = nil
+	}
+}
+
 // rising hides from report whatever would fall back or reach the end.
 func rising(report Report) Report {
 	last := 0.0
@@ -78,7 +87,7 @@ func (r *run) all(ctx context.Context) (Output, error) {
 	}
 	r.report(StageJoin, encodedPercent, 0)
 	frames := body.Frames + 2*r.config.frames(r.config.CardLength)
-	reencoded, err := r.join(ctx, body)
+	single, err := r.join(ctx, body)
 	if err != nil {
 		return Output{}, err
 	}
@@ -90,7 +99,7 @@ func (r *run) all(ctx context.Context) (Output, error) {
 		return Output{}, err
 	}
 	out := Output{
-		Start: r.plan.begin, Frames: frames, DecodeErrors: decodeErrors, Reencoded: reencoded,
+		Start: r.plan.begin, Frames: frames, DecodeErrors: decodeErrors, Codec: r.config.codec().name, SinglePass: single,
 		Duration: time.Duration(frames) * time.Second / time.Duration(r.config.FPS),
 	}
 	if out.Video, err = describeFile(ctx, r.path(videoName)); err != nil {
@@ -163,26 +172,32 @@ func bodyFailure(err error) error {
 }
 
 // join puts the body between the cards and removes it. It copies when all
-// parts have the same parameter sets, and else encodes once more.
-func (r *run) join(ctx context.Context, body ffmpeg.Stream) (reencoded bool, err error) {
+// parts have the same parameter sets. Otherwise ffmpeg is another than the one
+// that made the cards: they are forgotten, so that the next job has new ones,
+// and this video is made of the upload in a single pass.
+func (r *run) join(ctx context.Context, body ffmpeg.Stream) (single bool, err error) {
 	parts := []string{r.art.opening, r.path(bodyName), r.art.closing}
-	args := r.config.rejoinArgs(parts, r.path(videoName))
-	reencoded = body.ExtradataHash == "" || body.ExtradataHash != r.art.extradata
-	if reencoded {
-		r.log.WarnContext(ctx, "cards do not match the body, encoding again")
+	var args []string
+	var reads []string
+	if single = body.ExtradataHash == "" || body.ExtradataHash != r.art.extradata; single {
+		r.log.WarnContext(ctx, "cards do not match the body, encoding in a single pass")
+		r.forget(r.art)
+		args = r.config.singleArgs(r.job, r.plan, r.art, body.Frames, r.path(videoName))
+		reads = []string{r.job.Path, r.art.watermark, r.art.opening, r.art.closing}
 	} else {
 		if err := os.WriteFile(r.path(listName), concatList(parts), 0o600); err != nil {
 			return false, failure("write list of parts", err, ReasonStorage)
 		}
 		args = r.config.joinArgs(r.path(listName), r.path(videoName))
+		reads = parts
 	}
-	if _, err := r.tools.Run(ctx, ffmpeg.Command{Args: args, Dir: r.job.Dir, Reads: parts}); err != nil {
+	if _, err := r.tools.Run(ctx, ffmpeg.Command{Args: args, Dir: r.job.Dir, Reads: reads}); err != nil {
 		return false, failure("join parts", err, ReasonEncoderFailed)
 	}
 	if err := os.Remove(r.path(bodyName)); err != nil {
 		return false, failure("remove body", err, ReasonStorage)
 	}
-	return reencoded, nil
+	return single, nil
 }
 
 // concatList names the parts as ffmpeg's concat demuxer reads them. They are

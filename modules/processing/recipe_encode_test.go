@@ -126,23 +126,55 @@ func dedupe(all []float64) []float64 {
 	return out
 }
 
-func TestEncode_EncodesAgainWhenCardsDoNotMatch(t *testing.T) {
-	t.Parallel()
+// strangers are cards with other parameter sets than those of the shared
+// encoder, such as another build of ffmpeg would make.
+func strangers(t *testing.T) artwork {
+	t.Helper()
 	art := smallEncoder(t).artwork()
-	art.extradata = "of another build"
-	e, err := NewEncoder(smallConfig(), installedTools(t), t.TempDir(), discard())
+	dir := t.TempDir()
+	other := func(card string) string {
+		path := filepath.Join(dir, filepath.Base(card))
+		ffmpegtest.FFmpeg(t, "-i", card, "-c:v", "libx264", "-preset", "medium", "-profile:v", "high", "-level:v", "4.2", "-bf", "4",
+			"-video_track_timescale", "30000", path)
+		return path
+	}
+	art.opening, art.closing = other(art.opening), other(art.closing)
+	info, err := installedTools(t).Probe(t.Context(), art.opening, []string{"mov"})
+	require.NoError(t, err)
+	require.NotEqual(t, art.extradata, info.Streams[0].ExtradataHash)
+	art.extradata = info.Streams[0].ExtradataHash
+	return art
+}
+
+func TestEncode_MakesASinglePassWhenCardsDoNotMatch(t *testing.T) {
+	t.Parallel()
+	art := strangers(t)
+	cache := t.TempDir()
+	e, err := NewEncoder(smallConfig(), installedTools(t), cache, discard())
 	require.NoError(t, err)
 	e.ready = &art
-	path := ffmpegtest.Clip(t, ffmpegtest.Spec{Source: counter(50)})
-	_, err = e.Encode(t.Context(), Job{Path: path, Source: accepted(), Dir: t.TempDir()}, nil)
-	requireReason(t, ReasonTruncated, err) // 50 pictures where 60 were promised
-
-	source := accepted()
-	source.Duration = 50 * time.Second / 30
-	out, err := e.Encode(t.Context(), Job{Path: path, Source: source, Dir: t.TempDir()}, nil)
+	path := ffmpegtest.Clip(t, ffmpegtest.Spec{Source: counter(80), Seconds: 3})
+	source, err := smallInspector(t).Inspect(t.Context(), path)
 	require.NoError(t, err)
-	require.True(t, out.Reencoded)
-	require.Equal(t, upTo(0, 49), numbers(t, out))
+	made := func() Output {
+		out, err := e.Encode(t.Context(), Job{Path: path, Source: source, Start: 500 * time.Millisecond, Dir: t.TempDir()}, nil)
+		require.NoError(t, err)
+		require.Equal(t, upTo(15, 74), numbers(t, out))
+		return out
+	}
+	single := made()
+	require.True(t, single.SinglePass)
+	joined := made()
+	require.False(t, joined.SinglePass, "the next job has cards of this ffmpeg")
+	require.Equal(t, joined.Frames, single.Frames)
+	require.Equal(t, joined.Duration, single.Duration)
+}
+
+func TestEncode_RefusesFewerPicturesThanPromised(t *testing.T) {
+	t.Parallel()
+	path := ffmpegtest.Clip(t, ffmpegtest.Spec{Source: counter(50)})
+	_, err := smallEncoder(t).Encode(t.Context(), Job{Path: path, Source: accepted(), Dir: t.TempDir()}, nil)
+	requireReason(t, ReasonTruncated, err) // 50 pictures where 60 were promised
 }
 
 func TestPlan_UsesAsMuchAsThereIs(t *testing.T) {

@@ -9,8 +9,9 @@ import (
 // output options, into the stream.
 const bt709 = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
 
-// bodyFilter never holds a word of the user's: all of it is ours or a number.
-func (c EncoderConfig) bodyFilter(s Source, frames int64) string {
+// bodyFilter makes [v] of the upload and the watermark, with last as the final
+// filters. It never holds a word of the user's: all of it is ours or a number.
+func (c EncoderConfig) bodyFilter(s Source, frames int64, last string) string {
 	ratio := fmt.Sprintf("%d/%d", c.Width, c.Height)
 	// dar knows the shape of pixels and the rotation: one step undoes both.
 	scale := fmt.Sprintf("scale=w='if(gt(dar,%[3]s),%[1]d,max(2,min(%[1]d,2*round(%[2]d*dar/2))))'"+
@@ -34,5 +35,5 @@ func (c EncoderConfig) bodyFilter(s Source, frames int64) string {
 		steps = append(steps, scale+":out_color_matrix=bt709:out_range=tv")
 	}
 	steps = append(steps, "format=yuv420p", fmt.Sprintf("pad=%d:%d:-1:-1", c.Width, c.Height), "setsar=1")
-	return fmt.Sprintf("[0:%d]%s[b];[b][1:v]%s,format=yuv420p,%s[v]", s.Stream, strings.Join(steps, ","), c.watermarkFilter(frames), bt709)
+	return fmt.Sprintf("[0:%d]%s[b];[b][1:v]%s,format=yuv420p,%s[v]", s.Stream, strings.Join(steps, ","), c.watermarkFilter(frames), last)
 }

@@ -35,7 +35,7 @@ func TestEncode_ShowsAnyShapeUprightAndUndistorted(t *testing.T) {
 				tt.spec.Codec = x264
 			}
 			out := encoded(t, ffmpegtest.Clip(t, tt.spec), 0)
-			require.False(t, out.Reencoded)
+			require.False(t, out.SinglePass)
 			require.EqualValues(t, clipFrames+2*cardFrames, out.Frames)
 			requireUpright(t, pictures(t, out)[cardFrames+clipFrames/2], tt.aspect)
 		})

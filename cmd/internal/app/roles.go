@@ -63,12 +63,9 @@ func (a *App) router(m modules) (*echo.Echo, error) {
 // Work returns the services of the worker role.
 func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 	c := a.config
-	encoder, err := processing.NewEncoder(c.encoder(), a.tools, c.Processing.CacheDir, a.log)
+	encoder, err := processing.OpenEncoder(ctx, c.encoder(), a.tools, c.Processing.CacheDir, a.log)
 	if err != nil {
 		return nil, err
-	}
-	if err := encoder.Prepare(ctx); err != nil {
-		return nil, fmt.Errorf("draw the cards: %w", err)
 	}
 	catalog := videos.NewCatalog(a.db, cache.New(publicCacheAge, 1, time.Now), time.Now)
 	id := processing.WorkerID()
@@ -95,7 +92,7 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 		return errors.Join(w.SweepScratch(ctx), janitor.Clean(ctx))
 	}
 	a.log.InfoContext(ctx, "working", slog.String("worker", id), slog.Int("concurrency", c.Work.Concurrency),
-		slog.Any("queues", c.Work.Queues), slog.String("version", a.version))
+		slog.Any("queues", c.Work.Queues), slog.String("codec", encoder.Codec()), slog.String("version", a.version))
 	return []lifecycle.Service{
 		{Name: "consumer", Run: consumer.Run},
 		{Name: "watchdog", Run: watch(consumer, a.bus, a.log)},

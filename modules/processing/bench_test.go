@@ -130,7 +130,7 @@ func newBench(t *testing.T, d *database.DB, encode encoderFunc) *bench {
 // made is an encoder that succeeds at once.
 func made(_ context.Context, j Job, report Report) (Output, error) {
 	report(StageEncode, 50, 1)
-	out := Output{Video: File{Path: filepath.Join(j.Dir, "v")}, Poster: File{Path: filepath.Join(j.Dir, "p")}}
+	out := Output{Video: File{Path: filepath.Join(j.Dir, "v")}, Poster: File{Path: filepath.Join(j.Dir, "p")}, DecodeErrors: 3, Codec: software}
 	return out, errors.Join(os.WriteFile(out.Video.Path, []byte("video"), 0o600), os.WriteFile(out.Poster.Path, []byte("poster"), 0o600))
 }
 

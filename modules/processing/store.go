@@ -140,6 +140,12 @@ func (s store) finish(ctx context.Context, c claim, to State, o outcome, f *Fail
 	return s.endAttempt(ctx, c.ID, c.Fence, o, f)
 }
 
+// describe writes down how good an attempt's source was and what encoded it.
+func (s store) describe(ctx context.Context, c claim, made product) error {
+	return s.db.Write(ctx).Table("job_attempts").Where("job_id = ? AND fence = ?", c.ID, c.Fence).
+		Updates(map[string]any{"decode_errors": made.decodeErrors, "codec": made.codec}).Error
+}
+
 func (s store) endAttempt(ctx context.Context, id uuid.UUID, fence int64, o outcome, f *Failure) error {
 	text := ""
 	if f.Err != nil {

@@ -151,8 +151,12 @@ func (w *Worker) run(ctx context.Context, c claim) {
 	}
 }
 
-// product are the keys of what an attempt has put into storage.
-type product struct{ video, thumbnail string }
+// product is what an attempt has made.
+type product struct {
+	video, thumbnail string // keys in storage
+	decodeErrors     int
+	codec            string
+}
 
 // attempt makes the files of one job. The keys it returns are in storage, with
 // an error too.
@@ -195,6 +199,7 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	if err != nil {
 		return made, err
 	}
+	made.decodeErrors, made.codec = out.DecodeErrors, out.Codec
 	pulse.report(StagePublish, 99, 0)
 	name, err := unguessable(c)
 	if err != nil {
@@ -225,6 +230,9 @@ func unguessable(c claim) (string, error) {
 func (w *Worker) publish(ctx context.Context, c claim, made product) error {
 	err := w.DB.InTx(ctx, func(ctx context.Context) error {
 		if err := w.store.finish(ctx, c, Done, outcomeDone, &Failure{}, 0); err != nil {
+			return err
+		}
+		if err := w.store.describe(ctx, c, made); err != nil {
 			return err
 		}
 		ok, err := w.Videos.Publish(ctx, c.VideoID, made.video, made.thumbnail)

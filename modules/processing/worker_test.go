@@ -27,6 +27,13 @@ func TestWorker_PublishesOnce(t *testing.T) {
 		require.Equal(t, jobState{State: Done, Attempt: 1, Fence: 1}, b.job(t, task))
 		require.Equal(t, "processed", b.videos.of(video))
 		require.Equal(t, []string{"done"}, b.outcomes(t, task))
+		var attempt struct {
+			DecodeErrors int
+			Codec        string
+		}
+		require.NoError(t, b.DB.Read(t.Context()).Table("job_attempts").Where("job_id = ?", task).Take(&attempt).Error)
+		require.Equal(t, 3, attempt.DecodeErrors)
+		require.Equal(t, software, attempt.Codec)
 		require.Equal(t, 2, b.files(t))
 		entries, err := os.ReadDir(b.scratch.own)
 		require.NoError(t, err)

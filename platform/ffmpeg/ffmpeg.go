@@ -1,24 +1,31 @@
 // Package ffmpeg runs ffmpeg and ffprobe at arm's length: arguments only and
 // never a shell, a process group of its own that is wholly gone afterwards, a
-// scrubbed environment, low priority, bounded output.
+// scrubbed environment, low priority, bounded output, CPU time and memory, and,
+// as far as the kernel offers it, no file, socket or process but those of the
+// job.
 //
 // It knows nothing of what is encoded, and works on Linux only.
 package ffmpeg
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
 
-// Config names the two programs. A name without a slash is looked up on PATH.
+// Config names the two programs and bounds each of their runs. A name without
+// a slash is looked up on PATH.
 type Config struct {
-	FFmpeg  string `mapstructure:"ffmpeg"`
-	FFprobe string `mapstructure:"ffprobe"`
+	FFmpeg    string        `mapstructure:"ffmpeg"`
+	FFprobe   string        `mapstructure:"ffprobe"`
+	MaxMemory int64         `mapstructure:"max_memory"` // bytes; 0: DefaultMaxMemory
+	MaxCPU    time.Duration `mapstructure:"max_cpu"`    // of all threads, in whole seconds; 0: DefaultMaxCPU
 }
 
 // Validate reports every problem at once. It does not look for the programs;
@@ -31,7 +38,20 @@ func (c Config) Validate() error {
 	if c.FFprobe == "" {
 		errs = append(errs, errors.New("ffmpeg.ffprobe is empty; name the program, such as ffprobe (ANB_FFMPEG_FFPROBE)"))
 	}
+	if c.MaxMemory != 0 && c.MaxMemory < minMemory {
+		errs = append(errs, fmt.Errorf("ffmpeg.max_memory is %d; use bytes, %d at least, or 0 for the default (ANB_FFMPEG_MAX_MEMORY)", c.MaxMemory, int64(minMemory)))
+	}
+	if c.MaxCPU != 0 && c.MaxCPU < time.Second {
+		errs = append(errs, fmt.Errorf("ffmpeg.max_cpu is %s; use 1s at least, such as 10m, or 0 for the default (ANB_FFMPEG_MAX_CPU)", c.MaxCPU))
+	}
 	return errors.Join(errs...)
+}
+
+func (c Config) limits() limits {
+	return limits{
+		cpu: cmp.Or(c.MaxCPU, DefaultMaxCPU), memory: cmp.Or(c.MaxMemory, DefaultMaxMemory),
+		fileBytes: maxFileBytes, openFiles: maxOpenFiles,
+	}
 }
 
 // Limits of every run, whatever the caller asks for.
@@ -44,16 +64,21 @@ const (
 	// Niceness is the scheduling priority of children: below everything else.
 	Niceness = 10
 
+	minMemory = 16 << 20 // ffmpeg's libraries alone take most of it
 	tailBytes = 8 << 10
 )
 
 // Tools runs the two programs. It is safe for concurrent use.
 type Tools struct {
-	ffmpeg, ffprobe string
+	ffmpeg, ffprobe string // absolute paths
+	limits          limits
+	confinement     confinement
+	cgroup          *cgroup // nil: none that may be used
 	log             *slog.Logger
 }
 
-// New finds the programs; it fails when one of them is not there.
+// New finds the programs, and what the kernel offers to confine them; it fails
+// when a program is not there. What the kernel lacks it logs.
 func New(c Config, log *slog.Logger) (*Tools, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -69,8 +94,26 @@ func New(c Config, log *slog.Logger) (*Tools, error) {
 	if err != nil {
 		return nil, fmt.Errorf("find ffprobe (ANB_FFMPEG_FFPROBE): %w", err)
 	}
-	return &Tools{ffmpeg: ffmpeg, ffprobe: ffprobe, log: log}, nil
+	t := &Tools{limits: c.limits(), confinement: offered(), log: log}
+	// Children run in other folders.
+	if t.ffmpeg, err = filepath.Abs(ffmpeg); err != nil {
+		return nil, fmt.Errorf("find ffmpeg: %w", err)
+	}
+	if t.ffprobe, err = filepath.Abs(ffprobe); err != nil {
+		return nil, fmt.Errorf("find ffprobe: %w", err)
+	}
+	if t.cgroup, err = findCgroup("/"); err != nil {
+		log.Debug("memory of children is watched", slog.Any("error", err))
+	}
+	if !t.confinement.whole() {
+		log.Warn("this kernel does not confine children wholly", slog.String("confinement", t.Confinement()))
+	}
+	return t, nil
 }
+
+// Confinement names what holds children on this machine, for operators:
+// "landlock 7, seccomp, cgroup v1".
+func (t *Tools) Confinement() string { return t.confinement.String() + ", " + t.memoryMode() }
 
 // Version returns what `ffmpeg -version` prints: version, build options and
 // libraries. Two equal texts encode alike.
@@ -78,7 +121,7 @@ func (t *Tools) Version(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
 	defer cancel()
 	out := &capped{limit: 64 << 10}
-	if _, err := t.run(ctx, job{program: t.ffmpeg, args: []string{"-version"}, stdout: out}); err != nil {
+	if _, err := t.run(ctx, job{program: t.ffmpeg, args: []string{"-version"}, limits: t.limits.probing(), stdout: out}); err != nil {
 		return "", fmt.Errorf("ask ffmpeg for its version: %w", err)
 	}
 	return strings.TrimSpace(out.String()), nil
@@ -89,9 +132,12 @@ type Command struct {
 	// Args follow the program's name. Run puts `-hide_banner -nostdin
 	// -nostats -v error -progress pipe:1` before them.
 	Args []string
-	// Dir is the working directory and HOME; empty: the temporary directory.
+	// Dir is the working directory and HOME, and the only folder where the run
+	// may write: ordinary files, no folders or links. Empty: it writes nowhere
+	// and runs in the root folder.
 	Dir string
-	// Reads are the files and folders outside Dir that the run may read.
+	// Reads are the files and folders outside Dir that the run may read, beside
+	// programs and libraries; relative ones start at Dir.
 	Reads []string
 	// OnProgress, if set, receives ffmpeg's reports, about two a second and
 	// one at the end. OnLine, if set, receives each line of stderr without
@@ -114,10 +160,16 @@ type Result struct {
 // the error is ctx's (context.Canceled or DeadlineExceeded). A program that
 // ends badly by itself gives an *ExitError. No process of the group and no
 // goroutine is left when Run returns; if this process dies, so does ffmpeg.
+//
+// How far the kernel keeps the run to Dir and Reads, and from any connection,
+// Confinement tells.
 func (t *Tools) Run(ctx context.Context, c Command) (Result, error) {
 	progress := newProgressParser(c.OnProgress)
 	args := append([]string{"-hide_banner", "-nostdin", "-nostats", "-v", "error", "-progress", "pipe:1"}, c.Args...)
-	errs, err := t.run(ctx, job{program: t.ffmpeg, args: args, dir: c.Dir, stdout: &lines{each: progress.line}, onLine: c.OnLine})
+	errs, err := t.run(ctx, job{
+		program: t.ffmpeg, args: args, dir: c.Dir, reads: c.Reads, limits: t.limits,
+		stdout: &lines{each: progress.line}, onLine: c.OnLine,
+	})
 	result := Result{Last: progress.now, ErrorLines: errs.count, Tail: errs.text()}
 	if err != nil {
 		return result, fmt.Errorf("run ffmpeg: %w", err)

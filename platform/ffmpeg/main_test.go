@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,17 +13,28 @@ import (
 )
 
 // helperScript, when set, makes the test binary run the script it names with
-// Run and nothing else: the parent whose death a test causes.
+// Run, in the folder it is in, and nothing else: the parent whose death a test
+// causes.
 const helperScript = "ANB_TEST_FFMPEG_HELPER"
 
 func TestMain(m *testing.M) {
 	if script := os.Getenv(helperScript); script != "" {
-		tools := &Tools{ffmpeg: script, log: slog.New(slog.DiscardHandler)}
-		_, err := tools.Run(context.Background(), Command{})
+		tools, err := New(Config{FFmpeg: script, FFprobe: script}, slog.New(slog.DiscardHandler))
+		if err == nil {
+			_, err = tools.Run(context.Background(), Command{Dir: "."})
+		}
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if c, _ := findCgroup("/"); c != nil {
+			if left := existing(filepath.Join(c.folder, c.prefix+"*")); len(left) > 0 {
+				fmt.Println("left behind:", left)
+				code = 1
+			}
+		}
+		os.Exit(code)
+	}))
 }
 
 // scripted returns tools whose programs are both the script.

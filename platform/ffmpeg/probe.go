@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -24,16 +25,29 @@ const maxProbeBytes = 4 << 20
 func (t *Tools) Probe(ctx context.Context, path string, formats []string) (Info, error) {
 	ctx, cancel := context.WithTimeout(ctx, ProbeTimeout)
 	defer cancel()
-	out := &capped{limit: maxProbeBytes}
-	args := append(Guards(formats), "-v", "error", "-show_format", "-show_streams", "-show_data_hash", "sha256", "-of", "json", "-i", "file:"+path)
-	if _, err := t.run(ctx, job{program: t.ffprobe, args: args, stdout: out}); err != nil {
+	answer, err := t.ask(ctx, path, append(Guards(formats), "-v", "error", "-show_format", "-show_streams", "-show_data_hash", "sha256", "-of", "json", "-i", "file:"+path))
+	if err != nil {
 		return Info{}, fmt.Errorf("probe file: %w", err)
 	}
-	info, err := parseInfo([]byte(out.String()))
+	info, err := parseInfo([]byte(answer))
 	if err != nil {
 		return Info{}, fmt.Errorf("read answer of ffprobe: %w", err)
 	}
 	return info, nil
+}
+
+// ask runs ffprobe on one file. The child may open the file that was there when
+// it was confined; where another took its place meanwhile, it is asked again.
+func (t *Tools) ask(ctx context.Context, path string, args []string) (string, error) {
+	const attempts = 3
+	for left := attempts - 1; ; left-- {
+		before, _ := os.Stat(path)
+		out := &capped{limit: maxProbeBytes}
+		_, err := t.run(ctx, job{program: t.ffprobe, args: args, reads: []string{path}, limits: t.limits.probing(), stdout: out})
+		if after, _ := os.Stat(path); err == nil || left == 0 || after == nil || before != nil && os.SameFile(before, after) {
+			return out.String(), err
+		}
+	}
 }
 
 // Guards returns the input options that keep a foreign file from naming other
@@ -75,7 +89,7 @@ func (t *Tools) Scan(ctx context.Context, path string, formats []string, stream 
 	out := &lines{each: each}
 	args := append(Guards(formats), "-v", "error", "-select_streams", strconv.Itoa(stream),
 		"-show_entries", "packet=pts_time,duration_time", "-of", "csv=p=0", "-i", "file:"+path)
-	if _, err := t.run(ctx, job{program: t.ffprobe, args: args, stdout: out}); err != nil {
+	if _, err := t.run(ctx, job{program: t.ffprobe, args: args, reads: []string{path}, limits: t.limits.probing(), stdout: out}); err != nil {
 		return Extent{}, fmt.Errorf("scan packets of stream %d: %w", stream, err)
 	}
 	out.flush()

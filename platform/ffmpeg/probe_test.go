@@ -3,10 +3,13 @@ package ffmpeg
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"anb/platform/ffmpeg/ffmpegtest"
 )
@@ -56,6 +59,47 @@ func TestProbe_EndsWithItsContext(t *testing.T) {
 	defer cancel()
 	_, err := scripted(t, ffmpegtest.Script(t, "exec sleep 1000")).Probe(ctx, "x", []string{"mov"})
 	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestProbe_AsksAgainWhenTheFileWasReplaced(t *testing.T) {
+	t.Parallel()
+	tests := map[string]func(*testing.T, string) error{
+		"by a rename": func(t *testing.T, path string) error {
+			if err := os.WriteFile(path+".new", []byte("new"), 0o600); err != nil {
+				return err
+			}
+			return os.Rename(path+".new", path)
+		},
+		"where there was none": func(_ *testing.T, path string) error { return os.WriteFile(path, []byte("new"), 0o600) },
+	}
+	for name, replace := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "file")
+			if name == "by a rename" {
+				require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
+			}
+			// The first look waits until the test has replaced the file.
+			ready, done := filepath.Join(dir, "ready"), filepath.Join(dir, "done")
+			for _, pipe := range []string{ready, done} {
+				require.NoError(t, unix.Mkfifo(pipe, 0o600))
+			}
+			script := ffmpegtest.Script(t, `for last; do :; done; if [ -e `+ready+` ]; then echo >`+ready+`; read x <`+done+`; fi; cat "${last#file:}" >/dev/null && echo '{"format": {"size": "3"}}'`)
+			tools := scripted(t, script)
+			tools.confinement.system = append(tools.confinement.system, place{ready, mayWrite}, place{done, mayRead})
+			failed := make(chan error, 1)
+			go func() {
+				_, err := os.ReadFile(ready)
+				err = errors.Join(err, replace(t, path), os.Remove(ready))
+				failed <- errors.Join(err, os.WriteFile(done, []byte("x\n"), 0o600))
+			}()
+			info, err := tools.Probe(t.Context(), path, []string{"mov"})
+			require.NoError(t, <-failed)
+			require.NoError(t, err)
+			require.EqualValues(t, 3, info.Size)
+		})
+	}
 }
 
 func TestParseInfo_TakesNothingForGranted(t *testing.T) {

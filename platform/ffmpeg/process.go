@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -17,33 +16,37 @@ import (
 
 // job is one process to run.
 type job struct {
-	program string
+	program string // absolute
 	args    []string
-	dir     string // empty: the temporary directory
+	dir     string   // working directory, the only place to write; empty: nowhere
+	reads   []string // further files and folders to read
+	limits  limits
 	stdout  io.Writer
 	onLine  func(string)
 }
 
+// nowhere is the home of children that write nothing.
+const nowhere = "/"
+
+func (j job) workingDir() string {
+	if j.dir == "" {
+		return nowhere
+	}
+	return j.dir
+}
+
 // run starts j, waits for it, and leaves nothing of it behind.
-//
-// The kernel ties a child's parent-death signal, and its niceness, to the
-// *thread* that started it. So one locked goroutine lowers its own priority,
-// starts the child and stays until it has ended; it never unlocks, so its
-// thread, which may not be raised again, dies with it.
 func (t *Tools) run(ctx context.Context, j job) (*tail, error) {
 	errs := &tail{each: j.onLine}
 	if err := ctx.Err(); err != nil {
 		return errs, err
 	}
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		if err := unix.Setpriority(unix.PRIO_PROCESS, 0, Niceness); err != nil {
-			t.log.DebugContext(ctx, "priority of child not lowered", slog.Any("error", err))
-		}
-		done <- t.supervise(ctx, j, errs)
-	}()
-	err := <-done
+	c := &child{
+		job: j, confinement: t.confinement, stderr: errs, group: &group{},
+		started: make(chan struct{}), exited: make(chan struct{}), reap: make(chan struct{}), done: make(chan error, 1),
+	}
+	go c.live(ctx)
+	overMemory, err := t.attend(ctx, c)
 	errs.flush()
 	switch {
 	case err == nil:
@@ -52,60 +55,102 @@ func (t *Tools) run(ctx context.Context, j job) (*tail, error) {
 		return errs, ctx.Err()
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return errs, exitError(exit.ProcessState, errs.text())
+		e := exitError(exit.ProcessState, j.limits, errs.text())
+		e.OutOfMemory = overMemory
+		return errs, e
 	}
 	return errs, err
 }
 
-func exitError(state *os.ProcessState, tail string) *ExitError {
-	e := &ExitError{Code: state.ExitCode(), Tail: tail}
-	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		e.Signal = status.Signal()
+// attend does for a child what its own thread may not once it is confined, and
+// returns when it is reaped.
+func (t *Tools) attend(ctx context.Context, c *child) (overMemory bool, err error) {
+	select {
+	case err := <-c.done:
+		return false, err // never started
+	case <-c.started:
 	}
-	return e
-}
-
-// supervise must run on a locked thread.
-func (t *Tools) supervise(ctx context.Context, j job, errs *tail) error {
-	dir := j.dir
-	if dir == "" {
-		dir = os.TempDir()
+	if err := c.job.limits.apply(c.group.pid); err != nil && !errors.Is(err, unix.ESRCH) {
+		t.log.WarnContext(ctx, "child runs without all limits", slog.Any("error", err))
 	}
-	group := &group{}
-	cmd := exec.CommandContext(ctx, j.program, j.args...)
-	cmd.Dir = dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LANG=C"}
-	cmd.Stdout = j.stdout
-	cmd.Stderr = errs
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.Cancel = func() error { return group.signal(syscall.SIGTERM) }
-	cmd.WaitDelay = Grace
-	group.mu.Lock() // Cancel must not look before the pid is known
-	err := cmd.Start()
-	if err == nil {
-		group.pid = cmd.Process.Pid
-	}
-	group.mu.Unlock()
-	if err != nil {
-		return fmt.Errorf("start %s: %w", j.program, err)
-	}
-	preferForOOM(group.pid)
+	preferForOOM(c.group.pid)
+	guard := t.guardMemory(ctx, c.group, c.job.limits.memory)
+	<-c.exited
 	// While the leader is a zombie its number, and so the group's, cannot be
 	// given to anyone else: what it left running is killed before it is reaped.
-	if err := awaitExit(group.pid); err != nil {
-		t.log.WarnContext(ctx, "wait for child without reaping", slog.Any("error", err))
+	guard.end()
+	c.group.end()
+	close(c.reap)
+	err = <-c.done
+	overMemory = guard.exceeded()
+	if err := guard.release(); err != nil {
+		t.log.WarnContext(ctx, "something of a child is left", slog.Any("error", err))
 	}
-	group.end()
-	return cmd.Wait()
+	return overMemory, err
 }
 
-// awaitExit blocks until the child has ended and leaves it a zombie.
-func awaitExit(pid int) error {
-	for {
-		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil)
-		if !errors.Is(err, unix.EINTR) {
-			return err
-		}
+// child is a process with the thread that started it.
+type child struct {
+	job         job
+	confinement confinement
+	stderr      io.Writer
+	group       *group
+	started     chan struct{} // closed when group.pid is known
+	exited      chan struct{} // closed when the process has ended
+	reap        chan struct{} // closed by attend when it may be reaped
+	done        chan error    // how it ended, or why it did not start
+}
+
+// live starts the child and stays until it has ended.
+//
+// The kernel ties a child's parent-death signal to the *thread* that started
+// it, and takes its niceness and its restrictions from there. So the thread
+// lowers and restricts itself first. It never unlocks, so that it dies with
+// its goroutine, and the runtime starts no other thread from it.
+func (c *child) live(ctx context.Context) {
+	runtime.LockOSThread()
+	// Fails where our own priority is lower already, and then does not matter.
+	_ = unix.Setpriority(unix.PRIO_PROCESS, 0, Niceness)
+	cmd := c.command(ctx)
+	if err := c.confinement.confine(c.job.places()); err != nil {
+		c.done <- fmt.Errorf("confine %s: %w", c.job.program, err)
+		return
+	}
+	c.group.mu.Lock() // Cancel must not look before the pid is known
+	err := cmd.Start()
+	if err == nil {
+		c.group.pid = cmd.Process.Pid
+	}
+	c.group.mu.Unlock()
+	if err != nil {
+		c.done <- fmt.Errorf("start %s: %w", c.job.program, err)
+		return
+	}
+	close(c.started)
+	awaitExit(c.group.pid)
+	close(c.exited)
+	<-c.reap
+	c.done <- cmd.Wait()
+}
+
+func (c *child) command(ctx context.Context) *exec.Cmd {
+	dir := c.job.workingDir()
+	cmd := exec.CommandContext(ctx, c.job.program, c.job.args...)
+	cmd.Dir = dir
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LANG=C"}
+	cmd.Stdout = c.job.stdout
+	cmd.Stderr = c.stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error { return c.group.signal(syscall.SIGTERM) }
+	cmd.WaitDelay = Grace
+	return cmd
+}
+
+// awaitExit blocks until the child has ended and leaves it a zombie. It fails
+// only for what is no child of ours.
+func awaitExit(pid int) {
+	for errors.Is(unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
+		continue
 	}
 }
 
@@ -113,35 +158,4 @@ func awaitExit(pid int) error {
 // out. Raising the score needs no privilege; where it fails nothing is lost.
 func preferForOOM(pid int) {
 	_ = os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", pid), []byte("500"), 0)
-}
-
-// group is a process group whose leader may already be reaped.
-type group struct {
-	mu   sync.Mutex
-	pid  int
-	over bool
-}
-
-// signal sends sig to all of the group, if it is still ours.
-func (g *group) signal(sig syscall.Signal) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.over || g.pid == 0 {
-		return os.ErrProcessDone
-	}
-	if err := unix.Kill(-g.pid, sig); err != nil {
-		if errors.Is(err, unix.ESRCH) {
-			return os.ErrProcessDone
-		}
-		return fmt.Errorf("send %s to process group %d: %w", sig, g.pid, err)
-	}
-	return nil
-}
-
-// end kills what is left of the group and forgets it.
-func (g *group) end() {
-	_ = g.signal(syscall.SIGKILL)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.over = true
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -62,7 +63,9 @@ func TestRun_EndsTheWholeGroup(t *testing.T) {
 	tests := map[string]string{
 		// Both ignore TERM, so that only KILL ends them.
 		"that ignores TERM": `trap '' TERM; (trap '' TERM; echo $$ >pids; while :; do sleep 1000; done) & echo $! >>pids; echo ready >&2; while :; do sleep 1000; done`,
-		"that is stopped":   `echo $$ >pids; (while :; do sleep 1000; done) & echo $! >>pids; echo ready >&2; kill -STOP $$`,
+		// As AlexxIT/go2rtc#2484 reports it: the shell survives, its child does not know.
+		"whose shell traps TERM": `sh -c 'echo $$ >pids; echo ready >&2; trap : TERM; sleep 300; sleep 300 & echo $! >>pids; wait; sleep 300'`,
+		"that is stopped":        `echo $$ >pids; (while :; do sleep 1000; done) & echo $! >>pids; echo ready >&2; kill -STOP $$`,
 	}
 	for name, script := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -124,10 +127,12 @@ func TestRun_ChildDiesWithItsParent(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	pids := filepath.Join(t.TempDir(), "pids")
-	script := ffmpegtest.Script(t, fmt.Sprintf("echo $$ >%s.tmp; mv %s.tmp %s; exec sleep 1000", pids, pids, pids))
+	dir := t.TempDir()
+	pids := filepath.Join(dir, "pids")
+	script := ffmpegtest.Script(t, "echo $$ >new; mv new pids; exec sleep 1000")
 	parent := exec.CommandContext(t.Context(), self)
 	parent.Env = append(os.Environ(), helperScript+"="+script)
+	parent.Dir = dir
 	require.NoError(t, parent.Start())
 	require.Eventually(t, func() bool { _, err := os.Stat(pids); return err == nil }, 20*time.Second, 10*time.Millisecond)
 	data, err := os.ReadFile(pids)
@@ -136,14 +141,31 @@ func TestRun_ChildDiesWithItsParent(t *testing.T) {
 	require.NoError(t, parent.Process.Kill())
 	require.Error(t, parent.Wait())
 	requireGone(t, pids)
+	// Its cgroup stays until somebody starts again.
+	if c, _ := findCgroup("/"); c != nil {
+		require.Empty(t, existing(fmt.Sprintf("%s/%s%d-*", c.folder, groupPrefix, parent.Process.Pid)))
+	}
 }
 
 func TestRun_GivesTheChildLittle(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	script := ffmpegtest.Script(t, `env >env; read line; echo "stdin: $?" >>env; cat /proc/$$/oom_score_adj >oom; cut -d' ' -f19 /proc/$$/stat >nice`)
-	_, err := scripted(t, script).Run(t.Context(), Command{Dir: dir})
-	require.NoError(t, err)
+	script := ffmpegtest.Script(t, `env >env; read line; echo "stdin: $?" >>env; echo $$ >&2; exec sleep 1000`)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var nice int
+	var oom, limits []byte
+	_, err := scripted(t, script).Run(ctx, Command{Dir: dir, OnLine: func(pid string) {
+		defer cancel()
+		n, _ := strconv.Atoi(pid)
+		// Both are set from outside, soon after the start.
+		for deadline := time.Now().Add(5 * time.Second); string(oom) != "500\n" && time.Now().Before(deadline); runtime.Gosched() {
+			oom, _ = os.ReadFile("/proc/" + pid + "/oom_score_adj")
+		}
+		nice, _ = unix.Getpriority(unix.PRIO_PROCESS, n)
+		limits, _ = os.ReadFile("/proc/" + pid + "/limits")
+	}})
+	require.ErrorIs(t, err, context.Canceled)
 
 	env, err := os.ReadFile(filepath.Join(dir, "env"))
 	require.NoError(t, err)
@@ -153,15 +175,14 @@ func TestRun_GivesTheChildLittle(t *testing.T) {
 		require.Contains(t, []string{"PATH", "HOME", "LANG", "PWD", "OLDPWD", "SHLVL", "_", "stdin: 1"}, key)
 	}
 	require.Contains(t, string(env), "HOME="+dir)
-	nice, err := os.ReadFile(filepath.Join(dir, "nice"))
-	require.NoError(t, err)
-	require.Equal(t, strconv.Itoa(Niceness), strings.TrimSpace(string(nice)))
+	require.Equal(t, 20-Niceness, nice) // the kernel answers 20 - nice
 	own, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
 	require.NoError(t, err)
-	require.Equal(t, 20, own, "our own priority stays") // the kernel answers 20 - nice
-	oom, err := os.ReadFile(filepath.Join(dir, "oom"))
-	require.NoError(t, err)
-	require.Equal(t, "500", strings.TrimSpace(string(oom)))
+	require.Equal(t, 20, own, "our own priority stays")
+	require.Equal(t, "500\n", string(oom))
+	for what, limit := range map[string]string{"cpu time": "600 +605", "file size": "83886080 +83886080", "core file size": "0 +0", "open files": "64 +64"} {
+		require.Regexp(t, "(?m)^Max "+what+" +"+limit+" ", string(limits))
+	}
 }
 
 func TestRun_BoundsStderr(t *testing.T) {

@@ -191,13 +191,9 @@ func FFmpeg(tb testing.TB, args ...string) {
 // Frames decodes path into packed RGB pictures of the given size.
 func Frames(tb testing.TB, path string, width, height int) [][]byte {
 	tb.Helper()
-	raw := output(tb, "ffmpeg", "-v", "error", "-nostdin", "-i", path, "-an", "-fps_mode", "passthrough",
-		"-vf", fmt.Sprintf("scale=%d:%d:in_color_matrix=bt709", width, height), "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
-	size := width * height * 3
-	var frames [][]byte
-	for len(raw) >= size {
-		frames = append(frames, raw[:size])
-		raw = raw[size:]
+	frames, complaints := Decode(tb, path, width, height)
+	if complaints != "" {
+		tb.Fatalf("decode %s: %s", path, complaints)
 	}
 	return frames
 }

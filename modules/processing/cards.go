@@ -19,23 +19,28 @@ import (
 type artwork struct {
 	watermark, opening, closing string // paths
 	extradata                   string // hash of the cards' parameter sets
+	look                        *look
 }
 
 // revision changes when the drawing code does, so that old cards are not used.
-const revision = "1"
+const revision = "2"
 
 // Prepare draws the watermark and renders the two cards, unless a folder of
 // the cache holds them already. The folder's name is a hash of all they depend
-// on: the build of ffmpeg, its arguments, the pictures. It is cheap when there
-// is nothing to do, may be called any number of times, and several processes
-// may share the cache.
+// on: the build of ffmpeg, its arguments, every drawn pixel. It is cheap when
+// there is nothing to do, may be called any number of times, and several
+// processes may share the cache.
 func (e *Encoder) Prepare(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.ready != nil && e.ready.exists() {
 		return nil
 	}
-	key, err := e.artworkKey(ctx)
+	look, err := e.config.drawLook()
+	if err != nil {
+		return fmt.Errorf("draw cards: %w", err)
+	}
+	key, err := e.artworkKey(ctx, look)
 	if err != nil {
 		return err
 	}
@@ -48,13 +53,14 @@ func (e *Encoder) Prepare(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return err
 		}
-		if err := e.renderArtwork(ctx, dir); err != nil {
+		if err := e.renderArtwork(ctx, look, dir); err != nil {
 			return fmt.Errorf("render cards: %w", err)
 		}
 		if art, err = e.loadArtwork(ctx, dir); err != nil {
 			return err
 		}
 	}
+	art.look = &look
 	e.ready = &art
 	return nil
 }
@@ -82,17 +88,44 @@ func artworkIn(dir string) artwork {
 	}
 }
 
-func (e *Encoder) artworkKey(ctx context.Context) (string, error) {
+// look are the drawings of which artwork is made.
+type look struct {
+	watermark        []byte // PNG
+	opening, closing composition
+}
+
+func (c EncoderConfig) drawLook() (look, error) {
+	mark, err := drawWatermark(c.Height)
+	if err != nil {
+		return look{}, err
+	}
+	l := look{}
+	if l.watermark, err = encodePNG(mark); err != nil {
+		return look{}, err
+	}
+	if l.opening, err = c.stage().compose(openingCard(), nil); err != nil {
+		return look{}, err
+	}
+	l.closing, err = c.stage().compose(closingCard(), nil)
+	return l, err
+}
+
+func (e *Encoder) artworkKey(ctx context.Context, l look) (string, error) {
 	version, err := e.tools.Version(ctx)
 	if err != nil {
 		return "", err
 	}
 	h := sha256.New()
 	for _, part := range []string{
-		revision, version, strings.Join(e.config.cardArgs("", ""), " "), fmt.Sprint(e.config.Width, e.config.Height),
-		fmt.Sprint(openingCard(), closingCard()), string(logoSVG), string(cardSVG),
+		revision, version, fmt.Sprint(e.config.Width, e.config.Height), string(l.watermark),
+		strings.Join(e.config.cardArgs(l.opening, "", ""), " "), strings.Join(e.config.cardArgs(l.closing, "", ""), " "),
 	} {
 		fmt.Fprintf(h, "%d %s\n", len(part), part)
+	}
+	for _, c := range []composition{l.opening, l.closing} {
+		for _, layer := range c {
+			h.Write(layer.png)
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)[:12]), nil
 }
@@ -103,17 +136,13 @@ func (e *Encoder) loadArtwork(ctx context.Context, dir string) (artwork, error) 
 	if _, err := os.Stat(art.watermark); err != nil {
 		return artwork{}, fmt.Errorf("find watermark: %w", err)
 	}
-	want := e.config.expect(e.config.frames(e.config.CardLength))
 	var hashes []string
 	for _, path := range []string{art.opening, art.closing} {
-		info, err := e.tools.Probe(ctx, path, []string{"mov"})
+		card, err := e.checkCard(ctx, path)
 		if err != nil {
-			return artwork{}, fmt.Errorf("look at card: %w", err)
+			return artwork{}, err
 		}
-		if err := want.matches(info); err != nil {
-			return artwork{}, fmt.Errorf("card %s: %w", filepath.Base(path), err)
-		}
-		hashes = append(hashes, info.Streams[0].ExtradataHash)
+		hashes = append(hashes, card.ExtradataHash)
 	}
 	if hashes[0] == hashes[1] { // else none matches a body, and the join encodes
 		art.extradata = hashes[0]
@@ -123,39 +152,35 @@ func (e *Encoder) loadArtwork(ctx context.Context, dir string) (artwork, error) 
 
 // renderArtwork fills a folder beside dir and then gives it that name, so that
 // nobody sees half of it.
-func (e *Encoder) renderArtwork(ctx context.Context, dir string) error {
+func (e *Encoder) renderArtwork(ctx context.Context, l look, dir string) error {
 	made, err := os.MkdirTemp(e.cache, "making-*")
 	if err != nil {
 		return fmt.Errorf("make folder: %w", err)
 	}
 	defer os.RemoveAll(made)
 	art := artworkIn(made)
-	mark, err := drawWatermark(e.config.Height)
-	if err != nil {
-		return err
-	}
-	data, err := encodePNG(mark)
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(art.watermark, data, 0o600); err != nil {
+	if err := os.WriteFile(art.watermark, l.watermark, 0o600); err != nil {
 		return fmt.Errorf("write watermark: %w", err)
 	}
-	if err := e.renderCard(ctx, openingCard(), art.opening); err != nil {
+	if err := e.renderCard(ctx, l.opening, made, art.opening); err != nil {
 		return err
 	}
-	if err := e.renderCard(ctx, closingCard(), art.closing); err != nil {
+	if err := e.renderCard(ctx, l.closing, made, art.closing); err != nil {
 		return err
 	}
-	return replaceFolder(made, dir)
+	return e.replaceFolder(ctx, made, dir)
 }
 
 // replaceFolder renames made to dir. What is there was found bad, unless
-// another process has just put its own there: either is as good as ours.
-func replaceFolder(made, dir string) error {
+// another process has put its own there meanwhile, which its jobs may be
+// reading: that stays.
+func (e *Encoder) replaceFolder(ctx context.Context, made, dir string) error {
 	err := os.Rename(made, dir)
 	if err == nil || !errors.Is(err, fs.ErrExist) {
 		return err
+	}
+	if _, err := e.loadArtwork(ctx, dir); err == nil {
+		return nil
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove bad cards: %w", err)
@@ -166,41 +191,35 @@ func replaceFolder(made, dir string) error {
 	return nil
 }
 
-func (e *Encoder) renderCard(ctx context.Context, c card, out string) error {
-	picture, err := drawCard(c, e.config.Width, e.config.Height)
+// renderCard encodes a card to out, with its layers as files in dir meanwhile.
+func (e *Encoder) renderCard(ctx context.Context, c composition, dir, out string) error {
+	layers, err := os.MkdirTemp(dir, "layers-*")
 	if err != nil {
-		return fmt.Errorf("draw card: %w", err)
+		return fmt.Errorf("make folder of layers: %w", err)
 	}
-	data, err := encodePNG(picture)
-	if err != nil {
-		return err
+	defer os.RemoveAll(layers)
+	for i, l := range c {
+		if err := os.WriteFile(layerPath(layers, i), l.png, 0o600); err != nil {
+			return fmt.Errorf("write layer: %w", err)
+		}
 	}
-	still := strings.TrimSuffix(out, ".mp4") + ".png"
-	if err := os.WriteFile(still, data, 0o600); err != nil {
-		return fmt.Errorf("write card: %w", err)
-	}
-	args := e.config.cardArgs(still, out)
-	if _, err := e.tools.Run(ctx, ffmpeg.Command{Args: args, Dir: filepath.Dir(out)}); err != nil {
+	if _, err := e.tools.Run(ctx, ffmpeg.Command{Args: e.config.cardArgs(c, layers, out), Dir: dir}); err != nil {
 		return fmt.Errorf("encode card: %w", err)
 	}
 	return nil
 }
 
-// cardArgs make a card of a still picture, with a fade at either end.
-func (c EncoderConfig) cardArgs(picture, out string) []string {
+func layerPath(dir string, i int) string { return filepath.Join(dir, fmt.Sprintf("%02d.png", i)) }
+
+// cardArgs make a card of its layers, which lie in dir.
+func (c EncoderConfig) cardArgs(layers composition, dir, out string) []string {
 	frames := c.frames(c.CardLength)
-	fade := max(1, frames/6)
-	filter := fmt.Sprintf("scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,fade=in:0:%d,fade=out:%d:%d,setsar=1,%s",
-		fade, frames-fade, fade, bt709)
-	args := []string{"-protocol_whitelist", "file", "-f", "image2", "-loop", "1", "-framerate", strconv.Itoa(c.FPS), "-i", picture,
-		"-vf", filter, "-frames:v", strconv.FormatInt(frames, 10)}
+	args := append([]string{}, c.codec().device...)
+	for i := range layers {
+		args = append(args, "-threads", "1", "-protocol_whitelist", "file", "-f", "png_pipe", "-framerate", strconv.Itoa(c.FPS), "-i", "file:"+layerPath(dir, i))
+	}
+	args = append(args, "-filter_complex_threads", "1", "-filter_complex", clock{c.FPS, frames}.filter(layers, c.finish()),
+		"-map", "[v]", "-frames:v", strconv.FormatInt(frames, 10))
 	args = append(args, c.encoding()...)
 	return append(args, "-y", out)
-}
-
-// watermarkFilter lays the second input over the first, a body of so many
-// frames.
-func (c EncoderConfig) watermarkFilter(_ int64) string {
-	margin := c.Height / 30
-	return fmt.Sprintf("overlay=W-w-%d:%d", margin, margin)
 }

@@ -1,7 +1,6 @@
 package processing
 
 import (
-	"image"
 	"os"
 	"path/filepath"
 	"testing"
@@ -54,6 +53,12 @@ func TestPrepare_RendersOnceAndRepairs(t *testing.T) {
 	require.Equal(t, first, prepared())
 	require.False(t, os.SameFile(before, made(first)), "a broken card is rendered again")
 
+	e, err := NewEncoder(smallConfig(), installedTools(t), cache, discard())
+	require.NoError(t, err)
+	before = made(first)
+	require.NoError(t, e.renderArtwork(t.Context(), *first.look, filepath.Dir(first.opening)))
+	require.True(t, os.SameFile(before, made(first)), "another process's good cards stay, since its jobs read them")
+
 	require.NoError(t, os.RemoveAll(filepath.Dir(first.opening)))
 	require.Equal(t, first, prepared())
 	entries, err := os.ReadDir(cache)
@@ -68,7 +73,9 @@ func TestArtworkKey_FollowsTheSettings(t *testing.T) {
 		change(&c)
 		e, err := NewEncoder(c, installedTools(t), t.TempDir(), discard())
 		require.NoError(t, err)
-		k, err := e.artworkKey(t.Context())
+		l, err := c.drawLook()
+		require.NoError(t, err)
+		k, err := e.artworkKey(t.Context(), l)
 		require.NoError(t, err)
 		return k
 	}
@@ -76,51 +83,4 @@ func TestArtworkKey_FollowsTheSettings(t *testing.T) {
 	require.Equal(t, same, key(func(c *EncoderConfig) { c.ClipLength *= 2 }), "the clip's length is not the cards'")
 	require.NotEqual(t, same, key(func(c *EncoderConfig) { c.CRF++ }))
 	require.NotEqual(t, same, key(func(c *EncoderConfig) { c.Width += 2 }))
-}
-
-func TestDraw_FillsCardsOfAnySize(t *testing.T) {
-	t.Parallel()
-	for _, size := range []image.Point{{640, 360}, {320, 180}, {180, 320}} {
-		opening, err := drawCard(openingCard(), size.X, size.Y)
-		require.NoError(t, err)
-		closing, err := drawCard(closingCard(), size.X, size.Y)
-		require.NoError(t, err)
-		require.Equal(t, size, opening.Bounds().Size())
-		require.True(t, opening.Opaque())
-		require.NotEqual(t, opening.Pix, closing.Pix)
-		title := image.Rect(size.X/8, size.Y*69/100, size.X*7/8, size.Y*78/100)
-		require.Greater(t, bright(opening, title), title.Dx()*title.Dy()/20, "a title of %v", size)
-		beside := image.Rect(0, title.Min.Y, size.X/50, title.Max.Y)
-		require.Less(t, bright(opening, beside), beside.Dx()*beside.Dy()/2, "the title of %v fits", size)
-	}
-}
-
-func TestDraw_WatermarkIsRoundAndSeeThrough(t *testing.T) {
-	t.Parallel()
-	for _, height := range []int{180, 720} {
-		mark, err := drawWatermark(height)
-		require.NoError(t, err)
-		side := mark.Bounds().Dx()
-		require.Equal(t, watermarkSide(height), side)
-		require.Zero(t, mark.RGBAAt(0, 0).A, "corners are empty")
-		middle := mark.RGBAAt(side/2, side/2).A
-		require.Greater(t, middle, uint8(180))
-		require.Less(t, middle, uint8(250))
-		require.Greater(t, bright(mark, mark.Bounds()), side*side/25, "white letters and rim")
-	}
-	_, err := rasterise([]byte("<svg"), 10, 10)
-	require.Error(t, err)
-}
-
-// bright counts nearly white pixels.
-func bright(p *image.RGBA, r image.Rectangle) int {
-	n := 0
-	for y := r.Min.Y; y < r.Max.Y; y++ {
-		for x := r.Min.X; x < r.Max.X; x++ {
-			if c := p.RGBAAt(x, y); c.R > 150 && c.G > 150 && c.B > 150 {
-				n++
-			}
-		}
-	}
-	return n
 }

@@ -6,25 +6,33 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/draw"
 	"image/png"
 	"math"
 
 	"github.com/srwiley/oksvg"
 	"github.com/srwiley/rasterx"
-	"golang.org/x/image/font"
-	"golang.org/x/image/font/gofont/gobold"
-	"golang.org/x/image/font/opentype"
-	"golang.org/x/image/math/fixed"
 )
 
 //go:embed assets/logo.svg
 var logoSVG []byte
 
-//go:embed assets/card.svg
-var cardSVG []byte
+//go:embed assets/ground.svg
+var groundSVG []byte
+
+//go:embed assets/court.svg
+var courtSVG []byte
+
+//go:embed assets/stripe1.svg
+var wedgeSVG []byte
+
+//go:embed assets/stripe2.svg
+var wideStripeSVG []byte
+
+//go:embed assets/stripe3.svg
+var thinStripeSVG []byte
 
 // rasterise draws a vector image, stretched to width and height, on nothing.
+// Of gradients the library scales only those that count in their path's box.
 func rasterise(svg []byte, width, height int) (*image.RGBA, error) {
 	icon, err := oksvg.ReadIconStream(bytes.NewReader(svg), oksvg.StrictErrorMode)
 	if err != nil {
@@ -43,98 +51,53 @@ func rasterise(svg []byte, width, height int) (*image.RGBA, error) {
 	return picture, nil
 }
 
-// words is a line of text in the bold face.
-type words struct {
-	text     string
-	size     float64 // height of the face in pixels
-	spacing  float64 // added after each letter, in pixels
-	baseline int
-	color    color.Color
-}
-
-// draw writes the line, centred at x.
-func (w words) draw(dst draw.Image, x int) error {
-	parsed, err := opentype.Parse(gobold.TTF)
-	if err != nil {
-		return fmt.Errorf("parse typeface: %w", err)
-	}
-	face, err := opentype.NewFace(parsed, &opentype.FaceOptions{Size: w.size, DPI: 72, Hinting: font.HintingNone})
-	if err != nil {
-		return fmt.Errorf("make typeface of %g px: %w", w.size, err)
-	}
-	defer face.Close()
-	spacing := fixed.Int26_6(w.spacing * 64)
-	total := -spacing
-	for _, r := range w.text {
-		advance, _ := face.GlyphAdvance(r)
-		total += advance + spacing
-	}
-	pen := font.Drawer{Dst: dst, Src: image.NewUniform(w.color), Face: face, Dot: fixed.Point26_6{X: fixed.I(x) - total/2, Y: fixed.I(w.baseline)}}
-	for _, r := range w.text {
-		pen.DrawString(string(r))
-		pen.Dot.X += spacing
-	}
-	return nil
-}
-
-// card is what one of the two cards says.
-type card struct{ title, subtitle string }
-
-func openingCard() card {
-	return card{"RISING STARS SHOWCASE", "Asociación Nacional de Baloncesto"}
-}
-
-func closingCard() card {
-	return card{"¡VOTA POR TU FAVORITO!", "ANB · Rising Stars Showcase"}
-}
-
-// drawCard draws a card; sizes follow the height, so that every resolution
-// looks alike.
-func drawCard(c card, width, height int) (*image.RGBA, error) {
-	picture, err := rasterise(cardSVG, width, height)
-	if err != nil {
-		return nil, err
-	}
-	unit := float64(height) / 720
-	side := int(330 * unit)
-	logo, err := rasterise(logoSVG, side, side)
-	if err != nil {
-		return nil, err
-	}
-	corner := image.Pt((width-side)/2, int(270*unit)-side/2)
-	draw.Draw(picture, logo.Bounds().Add(corner), logo, image.Point{}, draw.Over)
-	orange := color.RGBA{0xFB, 0x9A, 0x3C, 0xFF}
-	// Narrow pictures get smaller words.
-	fit := unit * min(1, float64(width)/float64(height)*9/16)
-	for _, w := range []words{
-		{text: c.title, size: 64 * fit, spacing: 5 * fit, baseline: int(552 * unit), color: color.White},
-		{text: c.subtitle, size: 32 * fit, spacing: 2 * fit, baseline: int(614 * unit), color: orange},
-	} {
-		if err := w.draw(picture, width/2); err != nil {
-			return nil, err
+// flipped mirrors p from left to right, from top to bottom, or both.
+func flipped(p *image.RGBA, across, down bool) *image.RGBA {
+	size := p.Bounds().Size()
+	out := image.NewRGBA(image.Rect(0, 0, size.X, size.Y))
+	for y := range size.Y {
+		from := p.Pix[y*p.Stride:][:4*size.X]
+		if down {
+			y = size.Y - 1 - y
+		}
+		to := out.Pix[y*out.Stride:][:4*size.X]
+		if !across {
+			copy(to, from)
+			continue
+		}
+		for i := 0; i < len(from); i += 4 {
+			copy(to[len(to)-4-i:], from[i:i+4])
 		}
 	}
-	return picture, nil
+	return out
 }
 
-// watermarkSide is the width and height of the watermark in pixels.
-func watermarkSide(height int) int { return max(8, height*23/200) }
-
-// drawWatermark draws the logo, slightly transparent, for pictures of height.
-func drawWatermark(height int) (*image.RGBA, error) {
-	side := watermarkSide(height)
-	logo, err := rasterise(logoSVG, side, side)
-	if err != nil {
-		return nil, err
+// straight returns p with its colours not multiplied by their opacity, and with
+// rim in the empty places: ffmpeg mixes neighbours without regard to opacity
+// where it changes sizes or halves the resolution of colours, and black would
+// seep into the edges.
+func straight(p *image.RGBA, rim color.NRGBA) *image.NRGBA {
+	out := image.NewNRGBA(p.Bounds())
+	for i := 0; i < len(p.Pix); i += 4 {
+		from, to := p.Pix[i:i+4:i+4], out.Pix[i:i+4:i+4]
+		a := uint32(from[3])
+		if a == 0 {
+			to[0], to[1], to[2] = rim.R, rim.G, rim.B
+			continue
+		}
+		for k := range 3 {
+			to[k] = uint8(min(255, (uint32(from[k])*255+a/2)/a)) //nolint:gosec // at most 255
+		}
+		to[3] = from[3]
 	}
-	faded := image.NewRGBA(logo.Bounds())
-	draw.DrawMask(faded, faded.Bounds(), logo, image.Point{}, image.NewUniform(color.Alpha{0xDC}), image.Point{}, draw.Src)
-	return faded, nil
+	return out
 }
 
+// encodePNG is quick: most of the files live as long as one run of ffmpeg.
 func encodePNG(picture image.Image) ([]byte, error) {
 	var b bytes.Buffer
-	if err := png.Encode(&b, picture); err != nil {
+	e := png.Encoder{CompressionLevel: png.BestSpeed}
+	if err := e.Encode(&b, picture); err != nil {
 		return nil, fmt.Errorf("encode PNG: %w", err)
 	}
 	return b.Bytes(), nil

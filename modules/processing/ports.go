@@ -7,11 +7,20 @@ import (
 	"github.com/google/uuid"
 )
 
+// Original is what a worker must know of an upload. It is a plain struct by
+// another name, so that who implements Videos need not know this package.
+type Original = struct {
+	Key    string        // in the store of originals
+	Start  time.Duration // where the published part begins
+	Player string        // the player's name and city, for the opening card
+	City   string
+}
+
 // Videos is where results go; the videos module implements it. Its methods
 // take part in the transaction that ctx carries.
 type Videos interface {
-	// Source returns the original's key and where the published part begins.
-	Source(ctx context.Context, id uuid.UUID) (key string, start time.Duration, err error)
+	// Source returns what is to be processed.
+	Source(ctx context.Context, id uuid.UUID) (Original, error)
 	// MarkProcessing and Publish report false when there is no such unfinished
 	// video any more.
 	MarkProcessing(ctx context.Context, id uuid.UUID) (bool, error)

@@ -21,6 +21,7 @@ type EncoderConfig struct {
 	FPS        int           `mapstructure:"fps"`
 	ClipLength time.Duration `mapstructure:"clip_length"` // at most this much of the upload
 	CardLength time.Duration `mapstructure:"card_length"` // of the opening and of the closing card
+	PlayerCard bool          `mapstructure:"player_card"` // the player's name and city are on the opening card
 	Codec      string        `mapstructure:"codec"`       // AnyCodec, libx264, h264_nvenc or h264_vaapi
 	Preset     string        `mapstructure:"preset"`      // of x264
 	CRF        int           `mapstructure:"crf"`         // quality, 0 to 51; less is better

@@ -176,14 +176,18 @@ func bodyFailure(err error) error {
 // that made the cards: they are forgotten, so that the next job has new ones,
 // and this video is made of the upload in a single pass.
 func (r *run) join(ctx context.Context, body ffmpeg.Stream) (single bool, err error) {
-	parts := []string{r.art.opening, r.path(bodyName), r.art.closing}
+	art := r.art
+	if art.opening, err = r.openingFor(ctx, r.job, r.art); err != nil {
+		return false, err
+	}
+	parts := []string{art.opening, r.path(bodyName), art.closing}
 	var args []string
 	var reads []string
 	if single = body.ExtradataHash == "" || body.ExtradataHash != r.art.extradata; single {
 		r.log.WarnContext(ctx, "cards do not match the body, encoding in a single pass")
 		r.forget(r.art)
-		args = r.config.singleArgs(r.job, r.plan, r.art, body.Frames, r.path(videoName))
-		reads = []string{r.job.Path, r.art.watermark, r.art.opening, r.art.closing}
+		args = r.config.singleArgs(r.job, r.plan, art, body.Frames, r.path(videoName))
+		reads = []string{r.job.Path, art.watermark, art.opening, art.closing}
 	} else {
 		if err := os.WriteFile(r.path(listName), concatList(parts), 0o600); err != nil {
 			return false, failure("write list of parts", err, ReasonStorage)

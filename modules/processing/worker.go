@@ -179,11 +179,11 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 		return made, failure("make scratch folder", err, ReasonStorage)
 	}
 	defer remove()
-	key, start, err := w.Videos.Source(ctx, c.VideoID)
+	original, err := w.Videos.Source(ctx, c.VideoID)
 	if err != nil {
 		return made, err
 	}
-	path, err := w.Originals.Fetch(ctx, key, dir)
+	path, err := w.Originals.Fetch(ctx, original.Key, dir)
 	if err != nil {
 		return made, storeFailure("fetch original", err)
 	}
@@ -195,7 +195,8 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	if err := os.Mkdir(encode, 0o750); err != nil {
 		return made, failure("make scratch folder", err, ReasonStorage)
 	}
-	out, err := w.Encoder.Encode(ctx, Job{Path: path, Source: source, Start: start, Dir: encode}, pulse.report)
+	job := Job{Path: path, Source: source, Start: original.Start, Dir: encode, Player: original.Player, City: original.City}
+	out, err := w.Encoder.Encode(ctx, job, pulse.report)
 	if err != nil {
 		return made, err
 	}

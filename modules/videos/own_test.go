@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -186,14 +187,13 @@ func TestCatalog_FollowsAVideoToItsEnd(t *testing.T) {
 	dbtest.Each(t, func(t *testing.T, d *database.DB) {
 		b := setup(t, d)
 		ctx := t.Context()
-		_, _, err := b.catalog.Source(ctx, uuid.New())
+		_, err := b.catalog.Source(ctx, uuid.New())
 		require.ErrorIs(t, err, ErrNotFound)
 		require.Equal(t, 201, b.upload(t, value("start", "2.5")+goodForm(10)).status)
 		v := b.stored(t, content(10))
-		key, start, err := b.catalog.Source(ctx, v.ID)
+		source, err := b.catalog.Source(ctx, v.ID)
 		require.NoError(t, err)
-		require.Equal(t, v.OriginalKey, key)
-		require.EqualValues(t, 2500, start.Milliseconds())
+		require.Equal(t, Original{Key: v.OriginalKey, Start: 2500 * time.Millisecond, Player: "Ana Díaz", City: "Bogotá"}, source)
 		ok, err := b.catalog.MarkProcessing(ctx, v.ID)
 		require.NoError(t, err)
 		require.True(t, ok)

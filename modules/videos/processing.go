@@ -25,14 +25,23 @@ func NewCatalog(db *database.DB, public *cache.Cache, now func() time.Time) *Cat
 	return &Catalog{db: db, store: store{db}, public: public, now: now}
 }
 
-// Source tells a worker what to process: the original's key and where the
-// published part begins. It fails with ErrNotFound when the video was deleted.
-func (c *Catalog) Source(ctx context.Context, id uuid.UUID) (key string, start time.Duration, err error) {
-	v, err := c.store.get(ctx, id)
+// Original is what a worker must know of an upload. It is a plain struct by
+// another name, so that the consumer's is the same type.
+type Original = struct {
+	Key    string        // in the store of originals
+	Start  time.Duration // where the published part begins
+	Player string        // the player's full name
+	City   string
+}
+
+// Source tells a worker what to process. It fails with ErrNotFound when the
+// video was deleted.
+func (c *Catalog) Source(ctx context.Context, id uuid.UUID) (Original, error) {
+	o, err := c.store.original(ctx, id)
 	if err != nil {
-		return "", 0, fmt.Errorf("source of video %s: %w", id, err)
+		return Original{}, fmt.Errorf("source of video %s: %w", id, err)
 	}
-	return v.OriginalKey, v.Start, nil
+	return o, nil
 }
 
 // MarkProcessing says that a worker has begun. It reports false when there is

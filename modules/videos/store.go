@@ -88,6 +88,24 @@ func (s store) get(ctx context.Context, id uuid.UUID) (Video, error) {
 	return r.video(), err
 }
 
+// original returns ErrNotFound when there is no such video.
+func (s store) original(ctx context.Context, id uuid.UUID) (Original, error) {
+	var r struct {
+		OriginalKey         string
+		StartMS             int64 `gorm:"column:start_ms"`
+		FirstName, LastName string
+		City                string
+	}
+	err := s.db.Read(ctx).Table("videos AS v").Joins("JOIN users AS u ON u.id = v.user_id").
+		Select("v.original_key, v.start_ms, u.first_name, u.last_name, u.city").Where("v.id = ?", id).Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return Original{}, ErrNotFound
+	}
+	return Original{
+		Key: r.OriginalKey, Start: time.Duration(r.StartMS) * time.Millisecond, Player: r.FirstName + " " + r.LastName, City: r.City,
+	}, err
+}
+
 // lock is get for the rest of the transaction that ctx carries: nobody else
 // changes the row meanwhile.
 func (s store) lock(ctx context.Context, id uuid.UUID) (Video, error) {

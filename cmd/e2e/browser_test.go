@@ -86,6 +86,18 @@ func become(t *testing.T, ctx context.Context, expression string) string {
 	return s
 }
 
+// play plays the page's video without sound; once it has ended it is the
+// video's size and length.
+const play = `(() => {
+	const v = document.querySelector('video');
+	if (!v) return '';
+	v.muted = true;
+	if (v.error) return 'error ' + v.error.message;
+	if (v.ended) return [v.videoWidth, v.videoHeight, v.duration].join(' ');
+	if (v.paused) v.play();
+	return '';
+})()`
+
 func TestBrowser(t *testing.T) {
 	t.Parallel()
 	p := start(t, binary(t), t.TempDir(), append([]string{"ANB_HTTP_ADDR=127.0.0.1:0"}, quick...), "dev")
@@ -93,16 +105,6 @@ func TestBrowser(t *testing.T) {
 	ana := c.join("Ana", "Cali")
 	id := ana.upload("Mi mejor jugada", ffmpegtest.Clip(t, ffmpegtest.Spec{Seconds: 3}))
 	v := ana.processed(id, patience)
-	const play = `(() => {
-		const v = document.querySelector('video');
-		if (!v) return '';
-		v.muted = true;
-		if (v.error) return 'error ' + v.error.message;
-		if (v.ended) return [v.videoWidth, v.videoHeight, v.duration].join(' ');
-		if (v.paused) v.play();
-		return '';
-	})()`
-
 	t.Run("plays the result to its end, by its address alone", func(t *testing.T) {
 		ctx := browser(t, c.base)
 		visit(t, ctx, c.base+v["processed_url"].(string))

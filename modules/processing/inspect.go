@@ -94,8 +94,21 @@ func (i *Inspector) Inspect(ctx context.Context, path string) (Source, error) {
 
 func probeFailure(err error) error {
 	var exit *ffmpeg.ExitError
-	if errors.As(err, &exit) && strings.Contains(exit.Tail, "not on whitelist") {
+	if !errors.As(err, &exit) {
+		return failure("inspect upload", err, ReasonNotAVideo)
+	}
+	switch {
+	case exit.OutOfMemory: // trying again would end in the same way
+		f := reject(ReasonResolutionTooLarge, "inspect upload: more memory than any video needs: %w", err)
+		f.ExitCode, f.Tail = exit.Code, exit.Tail
+		return f
+	case strings.Contains(exit.Tail, "not on whitelist"):
 		return failure("inspect upload", err, ReasonContainerNotAllowed)
+	case strings.Contains(exit.Tail, "max_streams"):
+		// Else the words with which ffmpeg goes on would blame our memory.
+		f := reject(ReasonContainerNotAllowed, "inspect upload: more tracks than anyone needs: %w", err)
+		f.ExitCode, f.Tail = exit.Code, exit.Tail
+		return f
 	}
 	return failure("inspect upload", err, ReasonNotAVideo)
 }
@@ -154,7 +167,7 @@ func describe(info ffmpeg.Info, v ffmpeg.Stream) Source {
 		Demuxer: "matroska", Stream: v.Index, Codec: v.Codec, Width: v.Width, Height: v.Height, Rotation: v.Rotation,
 		Offset: max(0, v.Start-info.Start), Duration: v.Duration, FPS: v.AverageRate.Float(), Frames: v.Frames,
 		Interlaced: slices.Contains([]string{"tt", "bb", "tb", "bt"}, v.FieldOrder),
-		Untagged:   v.ColorSpace == "" || v.ColorSpace == "unknown",
+		Untagged:   !named(v.ColorSpace),
 	}
 	if strings.HasPrefix(info.Format, "mov") {
 		s.Demuxer = "mov"
@@ -166,6 +179,16 @@ func describe(info ffmpeg.Info, v ffmpeg.Stream) Source {
 		s.Transfer = v.ColorTransfer
 	}
 	return s
+}
+
+// named reports whether a file says in words known to ffmpeg which matrix made
+// its colours. Some write a number that is reserved, or one that nobody knows.
+func named(matrix string) bool {
+	switch matrix {
+	case "bt709", "smpte170m", "bt470bg", "smpte240m", "fcc", "bt2020nc", "bt2020c", "gbr", "ycgco":
+		return true
+	}
+	return false
 }
 
 // supported are the codecs that cameras, phones and editors put into these

@@ -2,6 +2,7 @@ package processing
 
 import (
 	"context"
+	"syscall"
 	"testing"
 	"time"
 
@@ -11,78 +12,7 @@ import (
 	"anb/platform/ffmpeg/ffmpegtest"
 )
 
-func TestInspect_RefusesWhatIsNoVideo(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	clip := ffmpegtest.Clip(t, ffmpegtest.Spec{Dir: dir})
-	end := ffmpegtest.Clip(t, ffmpegtest.Spec{Dir: dir, Name: "end.mp4", MoovAtEnd: true})
-	png := ffmpegtest.Clip(t, ffmpegtest.Spec{Dir: dir, Name: "picture.mp4", NoAudio: true, Codec: []string{"-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1"}})
-	mp3 := dir + "/song.mp4"
-	ffmpegtest.FFmpeg(t, "-f", "lavfi", "-i", "sine=d=2", "-i", png, "-map", "0", "-map", "1", "-disposition:v", "attached_pic", "-c:v", "copy", "-f", "mp3", mp3)
-	cover := dir + "/cover.mp4"
-	ffmpegtest.FFmpeg(t, "-f", "lavfi", "-i", "sine=d=2", "-i", png, "-map", "0", "-map", "1", "-disposition:v", "attached_pic", "-c:v", "copy", "-f", "mp4", cover)
-	audio := dir + "/audio.mp4"
-	ffmpegtest.FFmpeg(t, "-f", "lavfi", "-i", "sine=d=2", audio)
-	webm := ffmpegtest.Clip(t, ffmpegtest.Spec{Dir: dir, Name: "webm.mp4", NoAudio: true, Codec: []string{"-c:v", "libvpx", "-deadline", "realtime", "-f", "webm"}})
-	tests := map[string]struct {
-		path string
-		want Reason
-	}{
-		"nothing":                       {ffmpegtest.Write(t, "empty.mp4", nil), ReasonEmptyFile},
-		"text":                          {ffmpegtest.Write(t, "text.mp4", []byte("esto no es un video\n")), ReasonNotAVideo},
-		"a page":                        {ffmpegtest.Write(t, "page.mp4", []byte("<!DOCTYPE html><html><body>hola</body></html>")), ReasonNotAVideo},
-		"only the first box":            {ffmpegtest.Write(t, "ftyp.mp4", []byte("\x00\x00\x00\x20ftypisom\x00\x00\x02\x00isomiso2avc1mp41")), ReasonNotAVideo},
-		"cut off before its index":      {ffmpegtest.Truncated(t, end, 0.6), ReasonNotAVideo},
-		"a playlist of another's video": {ffmpegtest.Playlist(t, clip), ReasonContainerNotAllowed},
-		"a concat script":               {ffmpegtest.ConcatScript(t, clip), ReasonContainerNotAllowed},
-		"a picture":                     {png, ReasonContainerNotAllowed},
-		"a song with a cover":           {mp3, ReasonContainerNotAllowed},
-		"a cover without a video":       {cover, ReasonNoVideoStream},
-		"sound only":                    {audio, ReasonNoVideoStream},
-		"another container":             {webm, ReasonContainerNotAllowed},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			_, err := smallInspector(t).Inspect(t.Context(), tt.path)
-			f := requireReason(t, tt.want, err)
-			require.True(t, f.Reason.Permanent())
-		})
-	}
-}
-
-func TestInspect_RefusesWhatBreaksALimit(t *testing.T) {
-	t.Parallel()
-	tests := map[string]struct {
-		spec  ffmpegtest.Spec
-		limit func(*Limits)
-		want  Reason
-	}{
-		"too many bytes":                {ffmpegtest.Spec{}, func(l *Limits) { l.MaxBytes = 1000 }, ReasonFileTooLarge},
-		"too short":                     {ffmpegtest.Spec{Seconds: 0.8}, nil, ReasonDurationTooShort},
-		"too long":                      {ffmpegtest.Spec{Seconds: 5.2}, nil, ReasonDurationTooLong},
-		"pictures too short, sound not": {ffmpegtest.Spec{Source: counter(20), Seconds: 3}, nil, ReasonDurationTooShort},
-		"too small":                     {ffmpegtest.Spec{}, func(l *Limits) { l.MinShortSide = 181 }, ReasonResolutionTooLow},
-		"too small when turned":         {ffmpegtest.Spec{Rotate: 90}, func(l *Limits) { l.MinShortSide = 181 }, ReasonResolutionTooLow},
-		"too large":                     {ffmpegtest.Spec{}, func(l *Limits) { l.MaxPixels = 320*180 - 1 }, ReasonResolutionTooLarge},
-		"a codec nobody films with":     {ffmpegtest.Spec{Codec: []string{"-c:v", "mpeg2video"}}, nil, ReasonCodecNotSupported},
-		"QuickTime where MP4 is due":    {ffmpegtest.Spec{Name: "clip.mov"}, func(l *Limits) { l.Formats = []string{"mp4"} }, ReasonContainerNotAllowed},
-		"MP4 where QuickTime is due":    {ffmpegtest.Spec{}, func(l *Limits) { l.Formats = []string{"mov"} }, ReasonContainerNotAllowed},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			l := smallLimits()
-			if tt.limit != nil {
-				tt.limit(&l)
-			}
-			i, err := NewInspector(l, installedTools(t))
-			require.NoError(t, err)
-			_, err = i.Inspect(t.Context(), ffmpegtest.Clip(t, tt.spec))
-			requireReason(t, tt.want, err)
-		})
-	}
-}
+// What is refused, and why, is in the table of TestPhones.
 
 func TestInspect_AcceptsAndDescribes(t *testing.T) {
 	t.Parallel()
@@ -143,6 +73,8 @@ func TestInspect_TellsOurTroubleFromTheirs(t *testing.T) {
 	require.Equal(t, "killed", f.Signal)
 	_, err = broken("echo '[hls @ 0x1] Format not on whitelist' >&2; exit 1").Inspect(t.Context(), file)
 	requireReason(t, ReasonContainerNotAllowed, err)
+	_, err = broken("echo '[mov @ 0x1] Number of streams exceeds max_streams parameter (64)' >&2; echo 'some.mp4: Cannot allocate memory' >&2; exit 1").Inspect(t.Context(), file)
+	require.True(t, requireReason(t, ReasonContainerNotAllowed, err).Reason.Permanent(), "memory is not the trouble")
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	_, err = broken("exec sleep 100").Inspect(ctx, file)
@@ -204,4 +136,12 @@ func TestLimits_ValidateAndNames(t *testing.T) {
 	}
 	require.Contains(t, l.Message(ReasonDurationTooShort), "20 segundos")
 	require.Contains(t, l.Message(ReasonFileTooLarge), "100 MB")
+}
+
+func TestProbeFailure_OutOfMemoryIsTheUploadsFault(t *testing.T) {
+	t.Parallel()
+	exit := &ffmpeg.ExitError{Code: -1, Signal: syscall.SIGKILL, OutOfMemory: true}
+	require.True(t, requireReason(t, ReasonResolutionTooLarge, probeFailure(exit)).Reason.Permanent(), "trying again is of no use")
+	exit.OutOfMemory = false
+	requireReason(t, ReasonKilled, probeFailure(exit))
 }

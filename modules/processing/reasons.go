@@ -171,6 +171,8 @@ func exitReason(e *ffmpeg.ExitError, fallback Reason) Reason {
 	}
 	const shellSignal = 128 // a shell that wraps ffmpeg exits with this plus the signal
 	switch {
+	case e.Signal == syscall.SIGXCPU:
+		return ReasonTimeout
 	case e.Signal != 0, e.Code > shellSignal && e.Code <= shellSignal+31, said("received signal"):
 		return ReasonKilled
 	case said("No space left on device", "Disk quota exceeded"):

@@ -44,15 +44,17 @@ func TestFailure_FindsTheReason(t *testing.T) {
 		err  error
 		want Reason
 	}{
-		"a deadline":           {context.DeadlineExceeded, ReasonTimeout},
-		"our full disk":        {&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, ReasonNoSpace},
-		"our quota":            {&fs.PathError{Op: "write", Path: "x", Err: syscall.EDQUOT}, ReasonNoSpace},
-		"a missing file":       {fs.ErrNotExist, ReasonDurationUnknown},
-		"an unreadable folder": {&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, ReasonStorage},
-		"ffmpeg's full disk":   {exit("x.mp4: No space left on device\n"), ReasonNoSpace},
-		"a request to end":     {exit("Exiting normally, received signal 15.\n"), ReasonKilled},
-		"no memory":            {exit("Cannot allocate memory\n"), ReasonKilled},
-		"anything else":        {exit("strange\n"), ReasonDurationUnknown},
+		"a deadline":            {context.DeadlineExceeded, ReasonTimeout},
+		"our full disk":         {&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, ReasonNoSpace},
+		"our quota":             {&fs.PathError{Op: "write", Path: "x", Err: syscall.EDQUOT}, ReasonNoSpace},
+		"a missing file":        {fs.ErrNotExist, ReasonDurationUnknown},
+		"an unreadable folder":  {&fs.PathError{Op: "open", Path: "x", Err: syscall.EACCES}, ReasonStorage},
+		"ffmpeg's full disk":    {exit("x.mp4: No space left on device\n"), ReasonNoSpace},
+		"a request to end":      {exit("Exiting normally, received signal 15.\n"), ReasonKilled},
+		"its limit of CPU time": {&ffmpeg.ExitError{Code: 255, Signal: syscall.SIGXCPU}, ReasonTimeout},
+		"its limit of memory":   {&ffmpeg.ExitError{Code: -1, Signal: syscall.SIGKILL, OutOfMemory: true}, ReasonKilled},
+		"no memory":             {exit("Cannot allocate memory\n"), ReasonKilled},
+		"anything else":         {exit("strange\n"), ReasonDurationUnknown},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

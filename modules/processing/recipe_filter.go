@@ -22,18 +22,19 @@ func (c EncoderConfig) bodyFilter(s Source, frames int64, last string) string {
 	}
 	// Without the first, a late video track would begin with a frozen picture.
 	steps = append(steps, "setpts=PTS-STARTPTS", fmt.Sprintf("fps=%d", c.FPS))
-	if s.HDR() {
-		// Mapping tones costs four times as much before scaling.
-		steps = append(steps, scale,
-			"zscale=tin="+s.Transfer+":pin=bt2020:min=2020_ncl:t=linear:npl=100", "format=gbrpf32le", "zscale=p=bt709",
-			"tonemap=hable:desat=0", "zscale=t=bt709:m=bt709:r=tv")
-	} else {
+	// A recording may change its size: a phone is turned, a call gets worse.
+	scale += ":eval=frame"
+	switch {
+	case s.HDR():
+		// After scaling there is less to do, and in floats ffmpeg looks several
+		// colours up at once. The table is in the job's folder.
+		steps = append(steps, scale+":in_color_matrix=bt2020", "format=gbrpf32le", "lut3d="+cubeName, "scale=out_color_matrix=bt709:out_range=tv")
+	case s.Untagged && min(s.Width, s.Height) >= 720:
 		// Converting from a guessed matrix doubles the cost and is wrong.
-		if s.Untagged && min(s.Width, s.Height) >= 720 {
-			scale += ":in_color_matrix=bt709"
-		}
+		steps = append(steps, scale+":in_color_matrix=bt709:out_color_matrix=bt709:out_range=tv")
+	default:
 		steps = append(steps, scale+":out_color_matrix=bt709:out_range=tv")
 	}
-	steps = append(steps, "format=yuv420p", fmt.Sprintf("pad=%d:%d:-1:-1", c.Width, c.Height), "setsar=1")
+	steps = append(steps, "format=yuv420p", fmt.Sprintf("pad=%d:%d:-1:-1:eval=frame", c.Width, c.Height), "setsar=1")
 	return fmt.Sprintf("[0:%d]%s[b];[b][1:v]%s,format=yuv420p,%s[v]", s.Stream, strings.Join(steps, ","), c.watermarkFilter(frames), last)
 }

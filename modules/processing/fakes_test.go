@@ -24,8 +24,8 @@ type fakeVideos struct {
 	gone   map[uuid.UUID]bool
 }
 
-func (f *fakeVideos) Source(context.Context, uuid.UUID) (string, time.Duration, error) {
-	return "original.mp4", 3 * time.Second, nil
+func (f *fakeVideos) Source(context.Context, uuid.UUID) (Original, error) {
+	return Original{Key: "original.mp4", Start: 3 * time.Second, Player: "Ana Díaz", City: "Bogotá"}, nil
 }
 
 func (f *fakeVideos) MarkProcessing(_ context.Context, id uuid.UUID) (bool, error) {

@@ -36,7 +36,7 @@ func markedFootage(t *testing.T, e *Encoder) (first, last []byte, kinds map[stri
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(mark, data, 0o600))
 	job := Job{Path: clip, Source: Source{Demuxer: "mov", Width: c.Width, Height: c.Height}}
-	args := c.bodyArgs(job, plan{read: c.ClipLength, frames: frames}, mark, out)
+	args := c.bodyArgs(job, plan{read: c.ClipLength, frames: frames}, mark, out, "")
 	_, err = e.tools.Run(t.Context(), ffmpeg.Command{Args: args, Dir: dir, Reads: []string{clip, mark}})
 	require.NoError(t, err)
 	ffmpegtest.FFmpeg(t, "-i", out, "-fps_mode", "passthrough", "-vf",

@@ -160,9 +160,7 @@ func (p phone) require(t *testing.T, out Output) {
 	w := wanted{aspect: p.aspect, before: p.before, numbers: p.numbers, tolerance: p.colours, secrets: secrets}
 	require.Empty(t, complaintsOf(examine(t, out.Video.Path), w.filled(t)))
 	require.EqualValues(t, len(p.numbers)+2*cardFrames, out.Frames)
-	poster, err := os.ReadFile(out.Poster.Path)
-	require.NoError(t, err)
-	require.Empty(t, containsAny(poster, secrets), "the poster tells")
+	requirePoster(t, out.Poster.Path, w.filled(t))
 	for name := range filesOf(t, filepath.Dir(out.Video.Path)) {
 		require.Contains(t, []string{videoName, posterName, listName, cubeName}, name, "in the job's folder")
 	}

@@ -1,11 +1,8 @@
 package processing
 
 import (
-	"context"
-	"strconv"
+	"fmt"
 	"time"
-
-	"anb/platform/ffmpeg"
 )
 
 const (
@@ -15,20 +12,16 @@ const (
 	posterDelay = 500 * time.Millisecond
 )
 
-// poster takes a picture from our own result, which is upright, of ordinary
-// colours and without metadata already.
-func (r *run) poster(ctx context.Context, bodyFrames int64) error {
-	body := time.Duration(bodyFrames) * time.Second / time.Duration(r.config.FPS)
-	at := r.config.CardLength + min(posterDelay, body/2)
-	_, err := r.tools.Run(ctx, ffmpeg.Command{Dir: r.job.Dir, Args: []string{
-		"-threads", strconv.Itoa(r.config.Threads), "-protocol_whitelist", "file", "-f", "mov",
-		"-ss", secondsOf(at), "-i", "file:" + r.path(videoName),
-		"-frames:v", "1", "-vf", "scale=" + strconv.Itoa(posterWidth) + ":-2", "-q:v", "4",
-		"-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact",
-		"-f", "image2", "-update", "1", "-y", r.path(posterName),
-	}})
-	if err != nil {
-		return failure("take poster", err, ReasonEncoderFailed)
-	}
-	return nil
+// posterFilter takes one of frames pictures and goes on with all of them. A
+// JPEG has no words for its colours: readers take them for BT.601 in full
+// range.
+func (c EncoderConfig) posterFilter(frames int64) string {
+	at := min(c.frames(posterDelay), frames/4)
+	return fmt.Sprintf("split[o][q];[q]select=eq(n\\,%d),scale=%d:-2:out_color_matrix=bt601:out_range=pc,format=yuvj420p[p];[o]", at, posterWidth)
+}
+
+// posterArgs are a further output of a graph with posterFilter.
+func posterArgs(out string) []string {
+	return []string{"-map", "[p]", "-frames:v", "1", "-q:v", "4", "-threads", "1",
+		"-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact", "-f", "image2", "-update", "1", "-y", out}
 }

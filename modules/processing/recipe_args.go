@@ -68,12 +68,17 @@ func (p plan) enough(got int64, s Source, fps int) bool {
 }
 
 // bodyArgs are the arguments that make the body: the clip, upright, in the
-// middle of a 16:9 picture, with the watermark.
-func (c EncoderConfig) bodyArgs(j Job, p plan, watermark, out string) []string {
-	args := append(c.bodyInputs(j, p, watermark), "-filter_complex_threads", "1", "-filter_complex", c.bodyFilter(j.Source, p.frames, c.finish()),
+// middle of a 16:9 picture, with the watermark; and its poster unless that is
+// empty.
+func (c EncoderConfig) bodyArgs(j Job, p plan, watermark, out, poster string) []string {
+	last, further := c.finish(), []string(nil)
+	if poster != "" {
+		last, further = bt709+","+c.posterFilter(p.frames)+"null"+c.codec().upload, posterArgs(poster)
+	}
+	args := append(c.bodyInputs(j, p, watermark), "-filter_complex_threads", "1", "-filter_complex", c.bodyFilter(j.Source, p.frames, last),
 		"-map", "[v]", "-frames:v", strconv.FormatInt(c.frames(c.ClipLength), 10))
 	args = append(args, c.encoding()...)
-	return append(args, "-y", out)
+	return append(append(args, "-y", out), further...)
 }
 
 // bodyInputs are the inputs 0 and 1, the upload and the watermark.

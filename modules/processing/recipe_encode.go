@@ -81,17 +81,14 @@ func (r *run) path(name string) string { return filepath.Join(r.job.Dir, name) }
 
 func (r *run) all(ctx context.Context) (Output, error) {
 	r.report(StageEncode, 0, 0)
-	body, decodeErrors, err := r.encodeBody(ctx)
+	body, err := r.encodeBody(ctx)
 	if err != nil {
 		return Output{}, err
 	}
 	r.report(StageJoin, encodedPercent, 0)
-	frames := body.Frames + 2*r.config.frames(r.config.CardLength)
+	frames := body.frames + 2*r.config.frames(r.config.CardLength)
 	single, err := r.join(ctx, body)
 	if err != nil {
-		return Output{}, err
-	}
-	if err := r.poster(ctx, body.Frames); err != nil {
 		return Output{}, err
 	}
 	r.report(StageCheck, joinedPercent, 0)
@@ -99,7 +96,7 @@ func (r *run) all(ctx context.Context) (Output, error) {
 		return Output{}, err
 	}
 	out := Output{
-		Start: r.plan.begin, Frames: frames, DecodeErrors: decodeErrors, Codec: r.config.codec().name, SinglePass: single,
+		Start: r.plan.begin, Frames: frames, DecodeErrors: body.errors, Codec: r.config.codec().name, SinglePass: single,
 		Duration: time.Duration(frames) * time.Second / time.Duration(r.config.FPS),
 	}
 	if out.Video, err = describeFile(ctx, r.path(videoName)); err != nil {
@@ -120,16 +117,24 @@ const (
 	posterName = "poster.jpg"
 )
 
-// encodeBody returns what the body is, and how often the decoder complained.
-func (r *run) encodeBody(ctx context.Context) (ffmpeg.Stream, int, error) {
+// body is the clip between the cards.
+type body struct {
+	frames int64
+	sets   string // hash of its parameter sets
+	errors int    // how often the decoder complained
+}
+
+// encodeBody makes the body, and the poster of it: so it is upright, of
+// ordinary colours and without metadata.
+func (r *run) encodeBody(ctx context.Context) (body, error) {
 	if r.job.Source.HDR() {
 		if err := writeCube(r.path(cubeName), r.job.Source.Transfer); err != nil {
-			return ffmpeg.Stream{}, 0, failure("prepare colours", err, ReasonStorage)
+			return body{}, failure("prepare colours", err, ReasonStorage)
 		}
 	}
 	var said complaints
 	result, err := r.tools.Run(ctx, ffmpeg.Command{
-		Args: r.config.bodyArgs(r.job, r.plan, r.art.watermark, r.path(bodyName)),
+		Args: r.config.bodyArgs(r.job, r.plan, r.art.watermark, r.path(bodyName), r.path(posterName)),
 		Dir:  r.job.Dir, Reads: []string{r.job.Path, r.art.watermark},
 		OnProgress: func(p ffmpeg.Progress) {
 			done := float64(p.Frame) / float64(max(1, r.plan.frames))
@@ -138,34 +143,31 @@ func (r *run) encodeBody(ctx context.Context) (ffmpeg.Stream, int, error) {
 		OnLine: said.line,
 	})
 	if err != nil {
-		return ffmpeg.Stream{}, 0, bodyFailure(err)
+		return body{}, bodyFailure(err)
 	}
 	if !result.Last.End {
-		return ffmpeg.Stream{}, 0, reject(ReasonEncoderFailed, "ffmpeg ended without saying so")
+		return body{}, reject(ReasonEncoderFailed, "ffmpeg ended without saying so")
 	}
 	if reason := r.plan.damaged(result.Last.Frame, said.count, r.job.Source, r.config.FPS); reason != "" {
 		f := reject(reason, "%d frames of %d, the decoder complained %d times", result.Last.Frame, r.plan.frames, said.count)
 		f.Tail = result.Tail
-		return ffmpeg.Stream{}, 0, f
+		return body{}, f
 	}
 	if said.count > 0 {
 		r.log.WarnContext(ctx, "upload decoded with errors", slog.Int("errors", said.count))
 	}
-	info, err := r.tools.Probe(ctx, r.path(bodyName), []string{"mov"})
+	sets, err := parameterSets(r.path(bodyName))
 	if err != nil {
-		return ffmpeg.Stream{}, 0, failure("probe body", err, ReasonEncoderFailed)
+		return body{}, failure("look at body", err, ReasonEncoderFailed)
 	}
-	if len(info.Streams) != 1 || info.Streams[0].Frames != result.Last.Frame {
-		return ffmpeg.Stream{}, 0, reject(ReasonEncoderFailed, "body is not what ffmpeg said it wrote: %+v", info.Streams)
-	}
-	return info.Streams[0], said.count, nil
+	return body{frames: result.Last.Frame, sets: sets, errors: said.count}, nil
 }
 
 // join puts the body between the cards and removes it. It copies when all
 // parts have the same parameter sets. Otherwise ffmpeg is another than the one
 // that made the cards: they are forgotten, so that the next job has new ones,
 // and this video is made of the upload in a single pass.
-func (r *run) join(ctx context.Context, body ffmpeg.Stream) (single bool, err error) {
+func (r *run) join(ctx context.Context, b body) (single bool, err error) {
 	art := r.art
 	if art.opening, err = r.openingFor(ctx, r.job, r.art); err != nil {
 		return false, err
@@ -173,10 +175,10 @@ func (r *run) join(ctx context.Context, body ffmpeg.Stream) (single bool, err er
 	parts := []string{art.opening, r.path(bodyName), art.closing}
 	var args []string
 	var reads []string
-	if single = body.ExtradataHash == "" || body.ExtradataHash != r.art.extradata; single {
+	if single = b.sets != r.art.extradata; single {
 		r.log.WarnContext(ctx, "cards do not match the body, encoding in a single pass")
 		r.forget(r.art)
-		args = r.config.singleArgs(r.job, r.plan, art, body.Frames, r.path(videoName))
+		args = r.config.singleArgs(r.job, r.plan, art, b.frames, r.path(videoName))
 		reads = []string{r.job.Path, art.watermark, art.opening, art.closing}
 	} else {
 		if err := os.WriteFile(r.path(listName), concatList(parts), 0o600); err != nil {

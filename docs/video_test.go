@@ -120,6 +120,13 @@ func TestVIDEO_FiguresOfAQuickRunAreNotShown(t *testing.T) {
 	require.NotContains(t, r.chart(), "class=\"bar\"")
 }
 
+func TestVIDEO_FiguresAreThoseOfAWholeRun(t *testing.T) {
+	t.Parallel()
+	r, err := readReport([]byte(read(t, "video/bench.json")))
+	require.NoError(t, err)
+	require.False(t, r.Quick, "on an idle machine run: go tool task bench:video")
+}
+
 var digestField = regexp.MustCompile(`"digest": "[0-9a-f]*"`)
 
 // sealed gives data the digest that the benchmark would have given it.

@@ -12,6 +12,7 @@ var (
 	ErrExtension   = fault.New(fault.Invalid, "CONTAINER_NOT_ALLOWED", "El formato del archivo no está permitido.")
 	ErrEmpty       = fault.New(fault.Invalid, "EMPTY_FILE", "El archivo está vacío. Elige un video de tu teléfono y vuelve a intentarlo.")
 	ErrMultipart   = fault.New(fault.Invalid, "MALFORMED_MULTIPART", "El formulario de carga no es válido. Envía el video como multipart/form-data.")
+	ErrKeyReused   = fault.New(fault.Invalid, "IDEMPOTENCY_KEY_REUSED", "La clave Idempotency-Key ya se usó para otra carga. Usa una clave nueva para cada video.")
 	ErrStorageFull = fault.New(fault.Unavailable, "STORAGE_FULL", "No hay espacio para recibir videos en este momento. Intenta de nuevo más tarde.")
 
 	errRange     = fault.New(fault.BadRange, "RANGE_NOT_SATISFIABLE", "El rango solicitado no existe en el archivo.")

@@ -215,7 +215,13 @@ func TestInsert_WaitsForAChangeOfTheProfile(t *testing.T) {
 				return err
 			}
 			go func() {
-				inserted <- d.InTx(t.Context(), func(ctx context.Context) error { return b.store.insert(ctx, v) })
+				inserted <- d.InTx(t.Context(), func(ctx context.Context) error {
+					p, err := b.store.hold(ctx, b.user)
+					if err != nil {
+						return err
+					}
+					return b.store.insert(ctx, v, p)
+				})
 			}()
 			if d.Dialect() == database.Postgres { // it has come to wait for us
 				require.Eventually(t, func() bool {

@@ -24,10 +24,13 @@ type Receipt struct {
 	VideoID uuid.UUID
 	TaskID  uuid.UUID
 	Status  Status
+	// Replayed tells that the upload had been accepted before, as this video.
+	Replayed bool
 }
 
 // incoming is a file that has arrived whole in staging.
 type incoming struct {
+	key    string // the client's name for this upload; may be empty
 	title  string
 	start  time.Duration
 	file   *storage.Staged
@@ -37,12 +40,18 @@ type incoming struct {
 }
 
 // accept checks a staged file, stores it, records the video and asks for its
-// processing.
+// processing. What has been accepted before is not stored again: its receipt
+// is the first one's.
 //
 // The rows are the source of truth: when the bus is down accept still succeeds
 // and the sweeper wakes a worker later. After an error nothing is left behind,
 // except when the outcome of the commit is unknown: then the janitor decides.
 func (s *service) accept(ctx context.Context, userID uuid.UUID, in incoming) (Receipt, error) {
+	if v, ok, err := s.earlier(ctx, userID, in); err != nil {
+		return Receipt{}, err
+	} else if ok {
+		return s.replay(ctx, v)
+	}
 	if err := s.Inspector.Inspect(ctx, in.file.Path()); err != nil {
 		return Receipt{}, fmt.Errorf("inspect upload: %w", err)
 	}
@@ -53,19 +62,30 @@ func (s *service) accept(ctx context.Context, userID uuid.UUID, in incoming) (Re
 	v := Video{
 		ID: id, UserID: userID, Title: in.title, Status: Uploaded, Start: in.start, UploadedAt: s.Now(),
 		OriginalKey: id.String() + "." + in.format, OriginalBytes: in.bytes, OriginalSHA256: in.sha256,
+		IdempotencyKey: in.key,
 	}
 	if err := in.file.Commit(ctx, v.OriginalKey, formats[in.format]); err != nil {
 		return Receipt{}, fmt.Errorf("store upload %s: %w", id, storageFault(err))
 	}
 	receipt := Receipt{VideoID: id, Status: v.Status}
-	err = s.DB.InTx(ctx, func(ctx context.Context) error {
-		if err := s.store.insert(ctx, v); err != nil {
+	var first Video
+	var repeated bool
+	err = s.DB.InTx(ctx, func(ctx context.Context) (err error) {
+		p, err := s.store.hold(ctx, userID)
+		if err != nil {
+			return err
+		}
+		// Perhaps the same was uploaded meanwhile, on another connection.
+		if first, repeated, err = s.earlier(ctx, userID, in); err != nil || repeated {
+			return err
+		}
+		if err := s.store.insert(ctx, v, p); err != nil {
 			return err
 		}
 		receipt.TaskID, err = s.Queue.Enqueue(ctx, id)
 		return err
 	})
-	if err == nil {
+	if err == nil && !repeated {
 		s.Log.InfoContext(ctx, "video uploaded", slog.String("video_id", id.String()), slog.String("task_id", receipt.TaskID.String()),
 			slog.String("user_id", userID.String()), slog.Int64("bytes", in.bytes))
 		return receipt, nil
@@ -73,7 +93,14 @@ func (s *service) accept(ctx context.Context, userID uuid.UUID, in incoming) (Re
 	if !errors.Is(err, database.ErrCommitUnknown) {
 		clean, cancel := httpserver.Detached(ctx)
 		defer cancel()
-		err = errors.Join(err, s.Originals.Delete(clean, v.OriginalKey))
+		gone := s.Originals.Delete(clean, v.OriginalKey)
+		if err == nil {
+			if gone != nil {
+				s.Log.WarnContext(ctx, "second copy not removed, the janitor will", slog.String("key", v.OriginalKey), slog.Any("error", gone))
+			}
+			return s.replay(ctx, first)
+		}
+		err = errors.Join(err, gone)
 	}
 	return Receipt{}, fmt.Errorf("record video %s: %w", id, err)
 }

@@ -33,6 +33,7 @@ type row struct {
 	ThumbnailKey   *string
 	FailureCode    *string
 	VoteCount      int64
+	IdempotencyKey *string
 }
 
 func (row) TableName() string { return "videos" }
@@ -54,26 +55,34 @@ func (r row) video() Video {
 
 type store struct{ db *database.DB }
 
-// insert records a new video under its player's name and city, in the
-// transaction that ctx carries.
-func (s store) insert(ctx context.Context, v Video) error {
-	var p struct{ FirstName, LastName, CityKey string }
-	q := s.db.Write(ctx).Table("users").Select("first_name, last_name, city_key").Where("id = ?", v.UserID)
-	if s.db.Dialect() == database.Postgres { // a change of the profile waits, or is waited for
-		q = q.Clauses(clause.Locking{Strength: "SHARE"})
+// holder is what a video repeats of its player.
+type holder struct{ FirstName, LastName, CityKey string }
+
+// hold returns a player, and keeps a change of the profile and other uploads
+// of the same player waiting for the rest of the transaction that ctx carries.
+// Votes do not wait.
+func (s store) hold(ctx context.Context, userID uuid.UUID) (p holder, err error) {
+	q := s.db.Write(ctx).Table("users").Select("first_name, last_name, city_key").Where("id = ?", userID)
+	if s.db.Dialect() == database.Postgres { // in SQLite the transaction is immediate
+		q = q.Clauses(clause.Locking{Strength: "NO KEY UPDATE"})
 	}
-	err := q.Take(&p).Error
+	err = q.Take(&p).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
-		return fault.ErrUnauthenticated.Because(err) // the account went while the file came
+		return p, fault.ErrUnauthenticated.Because(err) // the account went while the file came
 	}
-	if err != nil {
-		return err
-	}
+	return p, err
+}
+
+// insert records a new video of player p, whom the transaction holds.
+func (s store) insert(ctx context.Context, v Video, p holder) error {
 	r := row{
 		ID: v.ID, UserID: v.UserID, Title: v.Title, Status: v.Status,
 		CityKey: p.CityKey, SearchKey: searchKey(v.Title, p.FirstName+" "+p.LastName),
 		OriginalKey: v.OriginalKey, OriginalBytes: v.OriginalBytes, OriginalSHA256: v.OriginalSHA256,
 		StartMS: v.Start.Milliseconds(), UploadedAt: database.At(v.UploadedAt),
+	}
+	if v.IdempotencyKey != "" {
+		r.IdempotencyKey = &v.IdempotencyKey
 	}
 	return s.db.Write(ctx).Create(&r).Error
 }
@@ -82,6 +91,27 @@ func (s store) insert(ctx context.Context, v Video) error {
 func (s store) get(ctx context.Context, id uuid.UUID) (Video, error) {
 	var r row
 	err := s.db.Read(ctx).Where("id = ?", id).Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return Video{}, ErrNotFound
+	}
+	return r.video(), err
+}
+
+// keyed returns the player's video with that key that has not failed.
+func (s store) keyed(ctx context.Context, userID uuid.UUID, key string) (Video, error) {
+	return s.first(ctx, "user_id = ? AND idempotency_key = ? AND status <> ?", userID, key, Failed)
+}
+
+// alike returns the player's first video of that file and start, uploaded
+// after since, that has not failed.
+func (s store) alike(ctx context.Context, userID uuid.UUID, sha256 string, start time.Duration, since time.Time) (Video, error) {
+	return s.first(ctx, "user_id = ? AND original_sha256 = ? AND start_ms = ? AND uploaded_at > ? AND status <> ?",
+		userID, sha256, start.Milliseconds(), database.At(since), Failed)
+}
+
+func (s store) first(ctx context.Context, where string, args ...any) (Video, error) {
+	var r row
+	err := s.db.Write(ctx).Where(where, args...).Order("uploaded_at, id").Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return Video{}, ErrNotFound
 	}

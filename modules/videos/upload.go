@@ -49,6 +49,10 @@ func (h handler) upload(c echo.Context) error {
 	if c.Request().ContentLength > h.Config.MaxBytes+formOverhead {
 		return h.tooLarge()
 	}
+	key, err := idempotencyKey(c)
+	if err != nil {
+		return err
+	}
 	form, body, err := h.formReader(c)
 	if err != nil {
 		return err
@@ -66,9 +70,13 @@ func (h handler) upload(c echo.Context) error {
 	if _, err := io.Copy(io.Discard, body); err != nil {
 		return broken(err)
 	}
+	in.key = key
 	receipt, err := h.accept(ctx, user.UserID, in)
 	if err != nil {
 		return err
+	}
+	if receipt.Replayed {
+		c.Response().Header().Set(replayedHeader, "true")
 	}
 	return c.JSON(http.StatusCreated, uploadResponse{
 		Message: "Video subido correctamente. Procesamiento en curso.",

@@ -20,6 +20,9 @@ type Config struct {
 	MaxBytes    int64         // of a file
 	Formats     []string      // accepted file name extensions without the dot
 	OriginalTTL time.Duration // how long a signed address of an original is valid
+	// RepeatWindow is how long after an upload the same file of the same player
+	// is taken for the same upload; 0: never.
+	RepeatWindow time.Duration
 }
 
 // formats are the extensions that can be accepted, with their media types.

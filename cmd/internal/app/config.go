@@ -80,7 +80,8 @@ func (c Storage) Validate() error {
 // Upload says which files are accepted.
 type Upload struct {
 	processing.Limits `mapstructure:",squash"`
-	OriginalTTL       time.Duration `mapstructure:"original_ttl"` // of a signed address
+	OriginalTTL       time.Duration `mapstructure:"original_ttl"`  // of a signed address
+	RepeatWindow      time.Duration `mapstructure:"repeat_window"` // 0: never
 }
 
 // Validate reports every problem at once.
@@ -88,6 +89,9 @@ func (c Upload) Validate() error {
 	err := section("upload", c.Limits.Validate())
 	if c.OriginalTTL < time.Minute {
 		err = errors.Join(err, errors.New("upload.original_ttl must be at least 1m (ANB_UPLOAD_ORIGINAL_TTL)"))
+	}
+	if c.RepeatWindow < 0 || c.RepeatWindow > 24*time.Hour {
+		err = errors.Join(err, errors.New("upload.repeat_window must be from 0s (never) to 24h (ANB_UPLOAD_REPEAT_WINDOW)"))
 	}
 	return err
 }

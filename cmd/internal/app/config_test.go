@@ -33,7 +33,7 @@ func TestValidate_NamesTheKeyOfEachBadValue(t *testing.T) {
 		"auth.jwt_secret": {"short"}, "auth.token_ttl": {"0s", "1500ms", "9999h"}, "auth.hash_memory": {"1"}, "auth.hash_iterations": {"0", "99"},
 		"auth.hash_parallel": {"0"}, "auth.hash_wait": {"0s"},
 		"upload.max_bytes": {"0"}, "upload.min_duration": {"0s"}, "upload.max_duration": {"1s"}, "upload.tolerance": {"-1s", "1h"},
-		"upload.min_short_side": {"0"}, "upload.max_pixels": {"9"}, "upload.formats": {"avi", "mp4,exe"}, "upload.original_ttl": {"1s"},
+		"upload.min_short_side": {"0"}, "upload.max_pixels": {"9"}, "upload.formats": {"avi", "mp4,exe"}, "upload.original_ttl": {"1s"}, "upload.repeat_window": {"-1s", "25h"},
 		"voting.opens_at": {"tomorrow"}, "voting.closes_at": {"2026-11-30"},
 		"processing.max_attempts": {"0"}, "processing.lease": {"0s"}, "processing.heartbeat": {"0s", "29s"}, "processing.timeout": {"0s"},
 		"processing.retry_base": {"0s"}, "processing.retry_cap": {"0s"}, "processing.sweep_interval": {"0s"}, "processing.grace": {"0s"},

@@ -193,12 +193,12 @@ func TestSweepSessions_DeletesTheExpiredInBatches(t *testing.T) {
 			rows[i] = row{uuid.New(), id, past, past}
 		}
 		require.NoError(t, d.Write(t.Context()).Table("sessions").CreateInBatches(rows, 500).Error)
-		n, err := b.SweepSessions(t.Context())
+		n, err := SweepSessions(t.Context(), d)
 		require.NoError(t, err)
 		require.EqualValues(t, len(rows), n)
 		require.EqualValues(t, 1, count(t, d, "sessions"))
 		require.Equal(t, 200, b.send("GET", "/api/auth/me", token, nil).status)
-		n, err = b.SweepSessions(t.Context())
+		n, err = SweepSessions(t.Context(), d)
 		require.NoError(t, err)
 		require.Zero(t, n)
 	})

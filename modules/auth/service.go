@@ -225,10 +225,10 @@ func (m *Module) Deactivate(ctx context.Context, userID uuid.UUID) error {
 
 // SweepSessions deletes expired sessions, a batch at a time, and returns how
 // many. After an error, what was deleted before stays deleted.
-func (m *Module) SweepSessions(ctx context.Context) (int64, error) {
+func SweepSessions(ctx context.Context, d *database.DB) (int64, error) {
 	var total int64
 	for {
-		n, err := m.store.sweep(ctx)
+		n, err := store{d}.sweep(ctx)
 		total += n
 		if err != nil || n < sweepBatch {
 			return total, err

@@ -53,6 +53,16 @@ func (s store) get(ctx context.Context, where string, id uuid.UUID) (snapshot, b
 	return out, err == nil, err
 }
 
+// newest returns the id of the newest job, and false when there is none.
+func (s store) newest(ctx context.Context) (uuid.UUID, bool, error) {
+	var r jobRow
+	err := s.db.Write(ctx).Order("created_at DESC, id DESC").Take(&r).Error
+	if errors.Is(err, gorm.ErrRecordNotFound) {
+		return uuid.Nil, false, nil
+	}
+	return r.ID, err == nil, err
+}
+
 // cancel ends the active job of a video, running or not. A worker that runs it
 // finds out at its next renewal, and its writes match no row any more.
 func (s store) cancel(ctx context.Context, videoID uuid.UUID) error {

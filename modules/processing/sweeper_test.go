@@ -1,7 +1,6 @@
 package processing
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 
 	"anb/db/dbtest"
 	"anb/platform/database"
-	"anb/platform/storage"
 )
 
 func TestSweep_ReturnsTheJobsOfSilentWorkers(t *testing.T) {
@@ -104,41 +102,4 @@ func TestScratch_OnlyTheFoldersOfDeadWorkersAreSwept(t *testing.T) {
 	require.NoError(t, alive.close())
 	require.NoError(t, mine.close())
 	require.NoDirExists(t, mine.own)
-}
-
-func TestJanitor_RemovesOldFilesWithoutARow(t *testing.T) {
-	t.Parallel()
-	s, err := storage.Open(t.Context(), storage.Config{URL: t.TempDir()})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, s.Close()) })
-	f := filepath.Join(t.TempDir(), "f")
-	require.NoError(t, os.WriteFile(f, []byte("x"), 0o600))
-	for _, key := range []string{"known.mp4", "orphan.mp4"} {
-		require.NoError(t, storage.PutFile(t.Context(), s, f, key, "video/mp4"))
-	}
-	now := time.Now()
-	j := Janitor{
-		Places: []Place{{Store: s, Known: func(_ context.Context, keys []string) (map[string]bool, error) {
-			return map[string]bool{"known.mp4": true}, nil
-		}}},
-		Grace: 15 * time.Minute, Now: func() time.Time { return now }, Log: discard(),
-	}
-	left := func() (keys []string) {
-		for info, err := range s.List(t.Context(), "") {
-			require.NoError(t, err)
-			keys = append(keys, info.Key)
-		}
-		return keys
-	}
-
-	require.NoError(t, j.Clean(t.Context()))
-	require.Len(t, left(), 2, "a young file may still get its row")
-
-	now = now.Add(16 * time.Minute)
-	require.NoError(t, j.Clean(t.Context()))
-	require.Equal(t, []string{"known.mp4"}, left())
-
-	j.Places[0].Known = func(context.Context, []string) (map[string]bool, error) { return nil, errors.New("database is away") }
-	require.Error(t, j.Clean(t.Context()))
-	require.Equal(t, []string{"known.mp4"}, left(), "without an answer nothing is removed")
 }

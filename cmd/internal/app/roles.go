@@ -11,6 +11,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"anb/modules/auth"
 	"anb/modules/processing"
 	"anb/modules/videos"
 	"anb/platform/cache"
@@ -37,7 +38,7 @@ func (a *App) Serve(ctx context.Context) ([]lifecycle.Service, error) {
 	}
 	a.log.InfoContext(ctx, "serving the API", slog.String("addr", ln.Addr().String()), slog.String("version", a.version))
 	sessions := func(ctx context.Context) error {
-		_, err := m.auth.SweepSessions(ctx)
+		_, err := auth.SweepSessions(ctx, a.db)
 		return err
 	}
 	return []lifecycle.Service{
@@ -84,12 +85,10 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	janitor := processing.Janitor{
-		Places: []processing.Place{{Store: a.originals, Known: catalog.KnownOriginals}, {Store: a.processed, Known: catalog.KnownProcessed}},
-		Grace:  c.Processing.Grace, Now: time.Now, Log: a.log,
-	}
+	janitor := a.janitor(catalog)
 	tidy := func(ctx context.Context) error {
-		return errors.Join(w.SweepScratch(ctx), janitor.Clean(ctx))
+		_, err := janitor.Clean(ctx)
+		return errors.Join(w.SweepScratch(ctx), err)
 	}
 	a.log.InfoContext(ctx, "working", slog.String("worker", id), slog.Int("concurrency", c.Work.Concurrency),
 		slog.Any("queues", c.Work.Queues), slog.String("codec", encoder.Codec()), slog.String("version", a.version))
@@ -99,6 +98,34 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 		{Name: "sweeper", Run: lifecycle.Every(a.log, "sweeper", c.Processing.SweepInterval, w.Sweep)},
 		{Name: "janitor", Run: lifecycle.Every(a.log, "janitor", c.Work.JanitorInterval, tidy)},
 	}, nil
+}
+
+func (a *App) janitor(catalog *videos.Catalog) processing.Janitor {
+	return processing.Janitor{
+		DB:     a.db,
+		Places: []processing.Place{{Store: a.originals, Known: catalog.KnownOriginals}, {Store: a.processed, Known: catalog.KnownProcessed}},
+		Grace:  a.config.Processing.Grace, Now: time.Now, Log: a.log,
+	}
+}
+
+// Tidied is what Tidy removed, or would have.
+type Tidied struct {
+	processing.Tidied
+	Sessions int64 // expired
+}
+
+// Tidy does once what serve and work do from time to time: remove files
+// without rows, what dead processes staged, and expired sessions. A dry run
+// removes nothing. Without force it fails with processing.ErrRestored when the
+// database looks restored from an older backup.
+func (a *App) Tidy(ctx context.Context, dryRun, force bool) (t Tidied, err error) {
+	j := a.janitor(videos.NewCatalog(a.db, cache.New(publicCacheAge, 1, time.Now), time.Now))
+	j.DryRun, j.Force = dryRun, force
+	if t.Tidied, err = j.Clean(ctx); err != nil || dryRun {
+		return t, err
+	}
+	t.Sessions, err = auth.SweepSessions(ctx, a.db)
+	return t, err
 }
 
 // errStuck ends a worker that a supervisor should start anew.

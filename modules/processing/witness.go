@@ -1,0 +1,84 @@
+package processing
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"anb/platform/storage"
+)
+
+// ErrRestored means that the files remember more than the database does.
+var ErrRestored = errors.New("the database looks restored from an older backup: it lacks a job that it once had, " +
+	"so files without rows may be all that is left of uploads. Look at them with: anb janitor --dry-run --force. " +
+	"Remove them, for good, with: anb janitor --force")
+
+// witnessPrefix begins the names of empty files, each followed by a job's id:
+// the database knew that job when the file was written. Jobs are never removed,
+// so a database that lacks one is older than the file, or another.
+const witnessPrefix = "known-job-"
+
+func isWitness(key string) bool { return strings.HasPrefix(key, witnessPrefix) }
+
+// witness tells a database that went back in time. Its file lies beside the
+// originals, so that it is kept, moved and restored with them.
+type witness struct {
+	store storage.Store
+	jobs  store
+}
+
+// agrees fails with ErrRestored when the database lacks a job that it had.
+func (w witness) agrees(ctx context.Context) error {
+	for info, err := range w.store.List(ctx, witnessPrefix) {
+		if err != nil {
+			return fmt.Errorf("look for witness: %w", err)
+		}
+		id, err := uuid.Parse(strings.TrimPrefix(info.Key, witnessPrefix))
+		if err != nil {
+			continue // not ours
+		}
+		_, ok, err := w.jobs.get(ctx, "id = ?", id)
+		if err != nil {
+			return fmt.Errorf("ask witness: %w", err)
+		}
+		if !ok {
+			return fmt.Errorf("job %s: %w", id, ErrRestored)
+		}
+	}
+	return nil
+}
+
+// renew writes a witness of the newest job, and only then removes the others.
+func (w witness) renew(ctx context.Context) error {
+	id, ok, err := w.jobs.newest(ctx)
+	if err != nil || !ok {
+		return err
+	}
+	key := witnessPrefix + id.String()
+	staged, err := w.store.Stage(ctx)
+	if err != nil {
+		return fmt.Errorf("write witness: %w", err)
+	}
+	err = staged.Commit(ctx, key, "application/octet-stream")
+	if err != nil {
+		err = errors.Join(err, staged.Discard())
+		if !errors.Is(err, storage.ErrExist) {
+			return fmt.Errorf("write witness: %w", err)
+		}
+	}
+	for info, err := range w.store.List(ctx, witnessPrefix) {
+		if err != nil {
+			return fmt.Errorf("look for older witness: %w", err)
+		}
+		if info.Key == key {
+			continue
+		}
+		if err := w.store.Delete(ctx, info.Key); err != nil {
+			return fmt.Errorf("remove older witness: %w", err)
+		}
+	}
+	return nil
+}

@@ -57,6 +57,7 @@ videos, migrate brings the schema up to date; dev is all of them in one process.
   anb migrate up                           # before the others, after each update
   anb serve --port 8000
   anb work --concurrency 2 --queues video_queue
+  anb doctor                               # what contradicts itself
   anb config check                         # the configuration in force`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -71,7 +72,7 @@ videos, migrate brings the schema up to date; dev is all of them in one process.
 	})
 	g := &global{defaults: defaults}
 	root.PersistentFlags().StringVar(&g.file, "config", os.Getenv("ANB_CONFIG"), "a configuration file (or ANB_CONFIG); none is needed")
-	root.AddCommand(serveCommand(g), workCommand(g), devCommand(g), migrateCommand(g), configCommand(g), healthcheckCommand(g), janitorCommand(g), versionCommand())
+	root.AddCommand(serveCommand(g), workCommand(g), devCommand(g), migrateCommand(g), configCommand(g), healthcheckCommand(g), janitorCommand(g), doctorCommand(g), versionCommand())
 	wrapArgs(root)
 	return root
 }

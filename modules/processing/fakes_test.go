@@ -32,10 +32,10 @@ func (f *fakeVideos) MarkProcessing(_ context.Context, id uuid.UUID) (bool, erro
 	return !f.gone[id], nil
 }
 
-func (f *fakeVideos) Publish(_ context.Context, id uuid.UUID, video, _ string) (bool, error) {
+func (f *fakeVideos) Publish(_ context.Context, id uuid.UUID, files Published) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.status[id], f.keys[id] = "processed", video
+	f.status[id], f.keys[id] = "processed", files.VideoKey
 	return true, nil
 }
 

@@ -35,6 +35,8 @@ type Janitor struct {
 	Log    *slog.Logger
 	DryRun bool // only tell; what was staged is not told
 	Force  bool // begin although the database looks restored
+	// Found, if set, is told of each file without a row.
+	Found func(storage.Info)
 }
 
 // Tidied is what a janitor removed, or would have.
@@ -117,6 +119,9 @@ func (j Janitor) remove(ctx context.Context, p Place, files []storage.Info, done
 				return fmt.Errorf("remove file without a row: %w", err)
 			}
 			what = "file without a row removed"
+		}
+		if j.Found != nil {
+			j.Found(f)
 		}
 		done.Files++
 		done.Bytes += f.Size

@@ -16,6 +16,17 @@ type Original = struct {
 	City   string
 }
 
+// Published are the files of a finished video. It is a plain struct by another
+// name, as Original is.
+type Published = struct {
+	VideoKey        string // in the store of processed files
+	VideoBytes      int64
+	VideoSHA256     string // hexadecimal
+	ThumbnailKey    string
+	ThumbnailBytes  int64
+	ThumbnailSHA256 string
+}
+
 // Videos is where results go; the videos module implements it. Its methods
 // take part in the transaction that ctx carries.
 type Videos interface {
@@ -24,7 +35,7 @@ type Videos interface {
 	// MarkProcessing and Publish report false when there is no such unfinished
 	// video any more.
 	MarkProcessing(ctx context.Context, id uuid.UUID) (bool, error)
-	Publish(ctx context.Context, id uuid.UUID, videoKey, thumbnailKey string) (bool, error)
+	Publish(ctx context.Context, id uuid.UUID, files Published) (bool, error)
 	// Fail ends a video with a reason's code.
 	Fail(ctx context.Context, id uuid.UUID, code string) error
 }

@@ -153,9 +153,9 @@ func (w *Worker) run(ctx context.Context, c claim) {
 
 // product is what an attempt has made.
 type product struct {
-	video, thumbnail string // keys in storage
-	decodeErrors     int
-	codec            string
+	files        Published // what is in storage so far
+	decodeErrors int
+	codec        string
 }
 
 // attempt makes the files of one job. The keys it returns are in storage, with
@@ -209,11 +209,11 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	if err := storage.PutFile(ctx, w.Processed, out.Video.Path, name+".mp4", "video/mp4"); err != nil {
 		return made, storeFailure("store video", err)
 	}
-	made.video = name + ".mp4"
+	made.files.VideoKey, made.files.VideoBytes, made.files.VideoSHA256 = name+".mp4", out.Video.Size, out.Video.SHA256
 	if err := storage.PutFile(ctx, w.Processed, out.Poster.Path, name+".jpg", "image/jpeg"); err != nil {
 		return made, storeFailure("store poster", err)
 	}
-	made.thumbnail = name + ".jpg"
+	made.files.ThumbnailKey, made.files.ThumbnailBytes, made.files.ThumbnailSHA256 = name+".jpg", out.Poster.Size, out.Poster.SHA256
 	return made, ctx.Err()
 }
 
@@ -236,7 +236,7 @@ func (w *Worker) publish(ctx context.Context, c claim, made product) error {
 		if err := w.store.describe(ctx, c, made); err != nil {
 			return err
 		}
-		ok, err := w.Videos.Publish(ctx, c.VideoID, made.video, made.thumbnail)
+		ok, err := w.Videos.Publish(ctx, c.VideoID, made.files)
 		if err == nil && !ok {
 			return errLost
 		}
@@ -250,7 +250,7 @@ func (w *Worker) publish(ctx context.Context, c claim, made product) error {
 
 // discard removes the files of an attempt that was not published.
 func (w *Worker) discard(ctx context.Context, made product, log *slog.Logger) {
-	for _, key := range []string{made.video, made.thumbnail} {
+	for _, key := range []string{made.files.VideoKey, made.files.ThumbnailKey} {
 		if key == "" {
 			continue
 		}

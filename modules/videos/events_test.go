@@ -78,7 +78,7 @@ func TestEvents_TellsTheStateAtOnceEachChangeAndTheEnd(t *testing.T) {
 	b.queue.advance(40.9)
 	e, _ = nextEvent(t, events)
 	require.Equal(t, 40, e.Progress)
-	_, err := b.catalog.Publish(t.Context(), v.ID, "p.mp4", "p.jpg")
+	_, err := b.catalog.Publish(t.Context(), v.ID, Published{VideoKey: "p.mp4", ThumbnailKey: "p.jpg"})
 	require.NoError(t, err)
 	e, _ = nextEvent(t, events)
 	require.Equal(t, event{VideoID: v.ID, Status: Processed, Progress: 100}, e)

@@ -160,7 +160,7 @@ func TestDelete_AndPublishAtOnceAgree(t *testing.T) {
 			go func() {
 				var r result
 				r.err = d.InTx(t.Context(), func(ctx context.Context) (err error) {
-					r.ok, err = b.catalog.Publish(ctx, v.ID, v.ID.String()+".mp4", v.ID.String()+".jpg")
+					r.ok, err = b.catalog.Publish(ctx, v.ID, Published{VideoKey: v.ID.String() + ".mp4", ThumbnailKey: v.ID.String() + ".jpg"})
 					return err
 				})
 				published <- r
@@ -197,7 +197,7 @@ func TestCatalog_FollowsAVideoToItsEnd(t *testing.T) {
 		ok, err := b.catalog.MarkProcessing(ctx, v.ID)
 		require.NoError(t, err)
 		require.True(t, ok)
-		ok, err = b.catalog.Publish(ctx, v.ID, "p.mp4", "p.jpg")
+		ok, err = b.catalog.Publish(ctx, v.ID, Published{VideoKey: "p.mp4", ThumbnailKey: "p.jpg"})
 		require.NoError(t, err)
 		require.True(t, ok)
 		require.NoError(t, b.catalog.Fail(ctx, v.ID, "TIMEOUT"))

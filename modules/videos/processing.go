@@ -34,6 +34,17 @@ type Original = struct {
 	City   string
 }
 
+// Published are the files of a finished video. It is a plain struct by another
+// name, as Original is.
+type Published = struct {
+	VideoKey        string // in the store of processed files
+	VideoBytes      int64
+	VideoSHA256     string // hexadecimal
+	ThumbnailKey    string
+	ThumbnailBytes  int64
+	ThumbnailSHA256 string
+}
+
 // Source tells a worker what to process. It fails with ErrNotFound when the
 // video was deleted.
 func (c *Catalog) Source(ctx context.Context, id uuid.UUID) (Original, error) {
@@ -54,11 +65,13 @@ func (c *Catalog) MarkProcessing(ctx context.Context, id uuid.UUID) (bool, error
 	return ok, nil
 }
 
-// Publish shows a video to the public, with the keys of its files. It reports
-// false when there is no such unfinished video any more.
-func (c *Catalog) Publish(ctx context.Context, id uuid.UUID, videoKey, thumbnailKey string) (bool, error) {
+// Publish shows a video to the public. It reports false when there is no such
+// unfinished video any more.
+func (c *Catalog) Publish(ctx context.Context, id uuid.UUID, files Published) (bool, error) {
 	ok, err := c.store.setStatus(ctx, id, map[string]any{
-		"status": Processed, "processed_at": database.At(c.now()), "processed_key": videoKey, "thumbnail_key": thumbnailKey,
+		"status": Processed, "processed_at": database.At(c.now()), "processed_key": files.VideoKey, "thumbnail_key": files.ThumbnailKey,
+		"processed_bytes": files.VideoBytes, "processed_sha256": files.VideoSHA256,
+		"thumbnail_bytes": files.ThumbnailBytes, "thumbnail_sha256": files.ThumbnailSHA256,
 	})
 	if err != nil {
 		return false, fmt.Errorf("publish video %s: %w", id, err)

@@ -34,6 +34,11 @@ type row struct {
 	FailureCode    *string
 	VoteCount      int64
 	IdempotencyKey *string
+	// Of the published files; nil where an older version published.
+	ProcessedBytes  *int64
+	ProcessedSHA256 *string `gorm:"column:processed_sha256"`
+	ThumbnailBytes  *int64
+	ThumbnailSHA256 *string `gorm:"column:thumbnail_sha256"`
 }
 
 func (row) TableName() string { return "videos" }
@@ -95,6 +100,13 @@ func (s store) get(ctx context.Context, id uuid.UUID) (Video, error) {
 		return Video{}, ErrNotFound
 	}
 	return r.video(), err
+}
+
+// page lists at most limit videos whose ids come after the given one, in the
+// order of ids.
+func (s store) page(ctx context.Context, after uuid.UUID, limit int) (rows []row, err error) {
+	err = s.db.Read(ctx).Where("id > ?", after).Order("id").Limit(limit).Find(&rows).Error
+	return rows, err
 }
 
 // keyed returns the player's video with that key that has not failed.

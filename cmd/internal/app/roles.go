@@ -100,34 +100,6 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 	}, nil
 }
 
-func (a *App) janitor(catalog *videos.Catalog) processing.Janitor {
-	return processing.Janitor{
-		DB:     a.db,
-		Places: []processing.Place{{Store: a.originals, Known: catalog.KnownOriginals}, {Store: a.processed, Known: catalog.KnownProcessed}},
-		Grace:  a.config.Processing.Grace, Now: time.Now, Log: a.log,
-	}
-}
-
-// Tidied is what Tidy removed, or would have.
-type Tidied struct {
-	processing.Tidied
-	Sessions int64 // expired
-}
-
-// Tidy does once what serve and work do from time to time: remove files
-// without rows, what dead processes staged, and expired sessions. A dry run
-// removes nothing. Without force it fails with processing.ErrRestored when the
-// database looks restored from an older backup.
-func (a *App) Tidy(ctx context.Context, dryRun, force bool) (t Tidied, err error) {
-	j := a.janitor(videos.NewCatalog(a.db, cache.New(publicCacheAge, 1, time.Now), time.Now))
-	j.DryRun, j.Force = dryRun, force
-	if t.Tidied, err = j.Clean(ctx); err != nil || dryRun {
-		return t, err
-	}
-	t.Sessions, err = auth.SweepSessions(ctx, a.db)
-	return t, err
-}
-
 // errStuck ends a worker that a supervisor should start anew.
 var errStuck = errors.New("the consumer has stopped fetching although Redis answers")
 

@@ -1,0 +1,56 @@
+package processing
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"anb/platform/audit"
+	"anb/platform/database"
+)
+
+// How long a job may be in a state in which somebody should have found it.
+const (
+	lateLease = time.Minute      // after its end; sweepers look every few seconds
+	lateStart = 15 * time.Minute // after it was due; or there is no worker
+)
+
+// Audit reports jobs that nobody carries on, and videos whose status
+// contradicts their jobs'. It changes nothing; each comparison is of one
+// moment. An error means that it could not look.
+func Audit(ctx context.Context, d *database.DB, now time.Time, report audit.Report) error {
+	const active = "('queued', 'running', 'retrying')"
+	for _, q := range []struct {
+		detail, sql string
+		args        []any
+	}{
+		{"runs without a lease: its worker is gone and no other has found it", `SELECT id, video_id FROM jobs
+			WHERE state = 'running' AND lease_until < ? ORDER BY id`, []any{database.At(now.Add(-lateLease))}},
+		{fmt.Sprintf("has been due for more than %s: is a worker running?", lateStart), `SELECT id, video_id FROM jobs
+			WHERE state IN ('queued', 'retrying') AND run_after < ? AND created_at < ? ORDER BY id`, []any{database.At(now.Add(-lateStart)), database.At(now.Add(-lateStart))}},
+		{"is active although its video is finished", `SELECT j.id, j.video_id FROM jobs j JOIN videos v ON v.id = j.video_id
+			WHERE j.state IN ` + active + ` AND v.status IN ('processed', 'failed') ORDER BY j.id`, nil},
+		{"video waits, but nobody will process it", `SELECT NULL AS id, v.id AS video_id FROM videos v
+			WHERE v.status IN ('uploaded', 'processing') AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id = v.id AND j.state IN ` + active + `) ORDER BY v.id`, nil},
+		{"video is published, but no job made it", `SELECT NULL AS id, v.id AS video_id FROM videos v
+			WHERE v.status = 'processed' AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id = v.id AND j.state = 'done') ORDER BY v.id`, nil},
+	} {
+		var wrong []struct {
+			ID      *uuid.UUID
+			VideoID uuid.UUID
+		}
+		if err := d.Read(ctx).Raw(q.sql, q.args...).Scan(&wrong).Error; err != nil {
+			return fmt.Errorf("look for jobs: %w", err)
+		}
+		for _, w := range wrong {
+			subject := "of video " + w.VideoID.String()
+			if w.ID != nil {
+				subject = w.ID.String() + " " + subject
+			}
+			report(audit.Finding{Check: "job", Subject: subject, Detail: q.detail})
+		}
+	}
+	return nil
+}

@@ -149,9 +149,8 @@ type Command struct {
 
 // Result tells how a run went, also one that failed.
 type Result struct {
-	Last       Progress // the last report; its End is true when ffmpeg finished regularly
-	ErrorLines int      // lines of stderr, each of them an error at this log level, with repetitions counted
-	Tail       string   // the last 8 KiB of stderr, without control characters
+	Last Progress // the last report; its End is true when ffmpeg finished regularly
+	Tail string   // the last 8 KiB of stderr, without control characters
 }
 
 // Run runs ffmpeg until it ends or ctx does.
@@ -170,7 +169,7 @@ func (t *Tools) Run(ctx context.Context, c Command) (Result, error) {
 		program: t.ffmpeg, args: args, dir: c.Dir, reads: c.Reads, limits: t.limits,
 		stdout: &lines{each: progress.line}, onLine: c.OnLine,
 	})
-	result := Result{Last: progress.now, ErrorLines: errs.count, Tail: errs.text()}
+	result := Result{Last: progress.now, Tail: errs.text()}
 	if err != nil {
 		return result, fmt.Errorf("run ffmpeg: %w", err)
 	}

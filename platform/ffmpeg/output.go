@@ -3,8 +3,6 @@ package ffmpeg
 import (
 	"bytes"
 	"errors"
-	"regexp"
-	"strconv"
 	"strings"
 	"unicode"
 )
@@ -47,12 +45,11 @@ func (l *lines) flush() {
 	l.pending = l.pending[:0]
 }
 
-// tail keeps the end of stderr and counts its lines.
+// tail keeps the end of stderr.
 type tail struct {
 	each  func(string)
 	split lines
 	kept  []byte
-	count int
 }
 
 func (t *tail) Write(p []byte) (int, error) {
@@ -62,16 +59,8 @@ func (t *tail) Write(p []byte) (int, error) {
 
 func (t *tail) flush() { t.split.flush() }
 
-var repeated = regexp.MustCompile(`^\s*Last message repeated (\d{1,9}) times`)
-
 func (t *tail) line(s string) {
 	s = printable(s)
-	if m := repeated.FindStringSubmatch(s); m != nil {
-		n, _ := strconv.Atoi(m[1])
-		t.count += n
-	} else {
-		t.count++
-	}
 	t.kept = append(append(t.kept, s...), '\n')
 	if extra := len(t.kept) - tailBytes; extra > 0 {
 		t.kept = append(t.kept[:0], t.kept[extra:]...)

@@ -187,10 +187,9 @@ func TestRun_GivesTheChildLittle(t *testing.T) {
 
 func TestRun_BoundsStderr(t *testing.T) {
 	t.Parallel()
-	script := ffmpegtest.Script(t, `i=0; while [ $i -lt 2000 ]; do echo "error number $i" >&2; i=$((i+1)); done; echo "    Last message repeated 41 times" >&2`)
+	script := ffmpegtest.Script(t, `i=0; while [ $i -lt 2000 ]; do echo "error number $i" >&2; i=$((i+1)); done`)
 	result, err := scripted(t, script).Run(t.Context(), Command{})
 	require.NoError(t, err)
-	require.Equal(t, 2041, result.ErrorLines)
 	require.LessOrEqual(t, len(result.Tail), tailBytes)
 	require.Contains(t, result.Tail, "error number 1999")
 	require.NotContains(t, result.Tail, "error number 1\n")

@@ -2,15 +2,12 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"anb/cmd/internal/app"
 	"anb/platform/audit"
-	"anb/platform/logging"
 )
 
 func doctorCommand(g *global) *cobra.Command {
@@ -27,29 +24,14 @@ Checksums mean reading every file once. --quick compares sizes only.`,
 		Example: `  anb doctor
   anb doctor --quick`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, _, err := g.load(nil)
-			if err != nil {
-				return err
-			}
-			if err := validate(config, false); err != nil {
-				return err
-			}
-			return examine(cmd.Context(), config, quick)
+			return once(cmd.Context(), g, func(ctx context.Context, a *app.App) error { return examine(ctx, a, quick) })
 		},
 	}
 	c.Flags().BoolVar(&quick, "quick", false, "compare the sizes of files and not their contents")
 	return c
 }
 
-func examine(ctx context.Context, c app.Config, quick bool) (err error) {
-	a, err := app.Open(ctx, c, versionString(), logging.New(os.Stderr, c.Log))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, a.Close()) }()
-	if err := a.Ready(ctx); err != nil {
-		return err
-	}
+func examine(ctx context.Context, a *app.App, quick bool) error {
 	findings := 0
 	videos, err := a.Audit(ctx, quick, func(f audit.Finding) {
 		findings++

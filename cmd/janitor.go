@@ -2,14 +2,11 @@ package cmd
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"anb/cmd/internal/app"
-	"anb/platform/logging"
 )
 
 func janitorCommand(g *global) *cobra.Command {
@@ -28,14 +25,7 @@ exits with 1, since files without rows may then be all that is left of uploads.`
   anb janitor
   anb janitor --dry-run --force    # what is without a row after a restored backup`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			config, _, err := g.load(nil)
-			if err != nil {
-				return err
-			}
-			if err := validate(config, false); err != nil {
-				return err
-			}
-			return tidy(cmd.Context(), config, dryRun, force)
+			return once(cmd.Context(), g, func(ctx context.Context, a *app.App) error { return tidy(ctx, a, dryRun, force) })
 		},
 	}
 	c.Flags().BoolVar(&dryRun, "dry-run", false, "remove nothing, only tell")
@@ -43,16 +33,7 @@ exits with 1, since files without rows may then be all that is left of uploads.`
 	return c
 }
 
-func tidy(ctx context.Context, c app.Config, dryRun, force bool) (err error) {
-	log := logging.New(os.Stderr, c.Log)
-	a, err := app.Open(ctx, c, versionString(), log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, a.Close()) }()
-	if err := a.Ready(ctx); err != nil {
-		return err
-	}
+func tidy(ctx context.Context, a *app.App, dryRun, force bool) error {
 	done, err := a.Tidy(ctx, dryRun, force)
 	if err != nil {
 		return err

@@ -125,6 +125,26 @@ func run(ctx context.Context, c app.Config, role func(context.Context, *app.App)
 	return lifecycle.Run(ctx, log, services...)
 }
 
+// once does what needs the database and the storage, and ends.
+func once(ctx context.Context, g *global, do func(context.Context, *app.App) error) (err error) {
+	c, _, err := g.load(nil)
+	if err != nil {
+		return err
+	}
+	if err := validate(c, false); err != nil {
+		return err
+	}
+	a, err := app.Open(ctx, c, versionString(), logging.New(os.Stderr, c.Log))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	if err := a.Ready(ctx); err != nil {
+		return err
+	}
+	return do(ctx, a)
+}
+
 // validate reports all problems of c as one configuration error.
 func validate(c app.Config, signing bool) error {
 	if err := c.Validate(signing); err != nil {

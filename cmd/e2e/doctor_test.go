@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"anb/platform/database"
 	"anb/platform/ffmpeg/ffmpegtest"
 )
 
@@ -51,10 +49,7 @@ func TestDoctor_FindsWhatWasTakenAway(t *testing.T) {
 	}
 	require.Contains(t, doctor(0), "all is well")
 
-	d, err := database.Open(database.Config{URL: f.url, MaxOpen: 1, QueryTimeout: 10 * time.Second}, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	require.NoError(t, d.Write(t.Context()).Exec("DELETE FROM votes").Error)
-	require.NoError(t, d.Close())
+	f.exec("DELETE FROM votes")
 	require.Contains(t, doctor(1), "counter of video "+id+": says 1, there are 0 votes")
 	worker.kill()
 }

@@ -73,12 +73,26 @@ func (f *fleet) worker(args ...string) *process {
 // attempts lists how the attempts at a video's job ended, first to last.
 func (f *fleet) attempts(video string) (out []string) {
 	f.t.Helper()
+	f.inDatabase(func(d *database.DB) {
+		require.NoError(f.t, d.Read(f.t.Context()).Table("job_attempts a").Joins("JOIN jobs j ON j.id = a.job_id").
+			Where("j.video_id = ?", video).Order("a.fence").Pluck("a.outcome", &out).Error)
+	})
+	return out
+}
+
+// exec does behind the processes' backs what a broken disk or an older backup
+// would.
+func (f *fleet) exec(sql string, args ...any) {
+	f.t.Helper()
+	f.inDatabase(func(d *database.DB) { require.NoError(f.t, d.Write(f.t.Context()).Exec(sql, args...).Error) })
+}
+
+func (f *fleet) inDatabase(do func(*database.DB)) {
+	f.t.Helper()
 	d, err := database.Open(database.Config{URL: f.url, MaxOpen: 1, QueryTimeout: 10 * time.Second}, slog.New(slog.DiscardHandler))
 	require.NoError(f.t, err)
 	defer func() { require.NoError(f.t, d.Close()) }()
-	require.NoError(f.t, d.Read(f.t.Context()).Table("job_attempts a").Joins("JOIN jobs j ON j.id = a.job_id").
-		Where("j.video_id = ?", video).Order("a.fence").Pluck("a.outcome", &out).Error)
-	return out
+	do(d)
 }
 
 // requireTidy requires that storage holds just what published videos need, and

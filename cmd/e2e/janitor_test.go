@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"anb/platform/database"
 	"anb/platform/ffmpeg/ffmpegtest"
 )
 
@@ -38,12 +36,8 @@ func TestJanitor_RefusesAfterARestoredBackup(t *testing.T) {
 	require.Len(t, files(), 2)
 
 	// The backup did not have the second upload, nor its job.
-	d, err := database.Open(database.Config{URL: f.url, MaxOpen: 1, QueryTimeout: 10 * time.Second}, slog.New(slog.DiscardHandler))
-	require.NoError(t, err)
-	for _, statement := range []string{"DELETE FROM jobs WHERE video_id = ?", "DELETE FROM videos WHERE id = ?"} {
-		require.NoError(t, d.Write(t.Context()).Exec(statement, lost).Error)
-	}
-	require.NoError(t, d.Close())
+	f.exec("DELETE FROM jobs WHERE video_id = ?", lost)
+	f.exec("DELETE FROM videos WHERE id = ?", lost)
 	for _, path := range files() {
 		old := time.Now().Add(-time.Hour)
 		require.NoError(t, os.Chtimes(path, old, old))

@@ -155,7 +155,7 @@ func (b *bundle) serve(t *testing.T, log *slog.Logger) {
 	b.client = &http.Client{Transport: transport}
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stop = cancel
-	run := lifecycle.HTTP(httpserver.Server(config, e, log), countingListener{ln, &b.received}, &lifecycle.Gate{}, 0, 5*time.Second)
+	run := lifecycle.HTTP(log, httpserver.Server(config, e, log), countingListener{ln, &b.received}, &lifecycle.Gate{}, 0, 5*time.Second)
 	go func() { b.stopped <- run(ctx) }()
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()

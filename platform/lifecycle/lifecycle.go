@@ -83,17 +83,25 @@ func (g *Gate) Close() { g.closed.Store(true) }
 // Open reports whether the role still takes new work.
 func (g *Gate) Open() bool { return !g.closed.Load() }
 
+// settleTime is how long handlers whose connection was cut may clean up.
+const settleTime = 3 * time.Second
+
 // HTTP serves srv on ln until ctx ends. Then it closes gate, so that /readyz
 // answers 503, keeps accepting for wait so that balancers notice, and lets
-// open requests finish for at most grace. When waiting ends the channel that
-// Stopping returns closes, so that event streams, which must watch it, end first.
-func HTTP(srv *http.Server, ln net.Listener, gate *Gate, wait, grace time.Duration) func(context.Context) error {
+// open requests finish for at most grace; meanwhile each answer ends its
+// connection. When waiting ends the channel that Stopping returns closes, so
+// that event streams, which must watch it, end first. Requests that last longer
+// than grace are cut, and their handlers get a few seconds to clean up: that is
+// logged, and a clean stop all the same. Its errors are those of serving.
+func HTTP(log *slog.Logger, srv *http.Server, ln net.Listener, gate *Gate, wait, grace time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
 		// Requests outlive ctx: they may finish within the grace period.
 		endStreams := make(chan struct{})
 		srv.BaseContext = func(net.Listener) context.Context {
 			return context.WithValue(context.WithoutCancel(ctx), stopping{}, (<-chan struct{})(endStreams))
 		}
+		var open atomic.Int64
+		srv.Handler = counted(srv.Handler, &open, gate)
 		failed := make(chan error, 1)
 		go func() { failed <- srv.Serve(ln) }()
 		select {
@@ -114,9 +122,35 @@ func HTTP(srv *http.Server, ln net.Listener, gate *Gate, wait, grace time.Durati
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()
 		if err := srv.Shutdown(stop); err != nil {
-			return errors.Join(fmt.Errorf("requests still open after %s were cut: %w", grace, err), srv.Close())
+			log.WarnContext(ctx, "requests cut that lasted longer than the grace", slog.Int64("requests", open.Load()), slog.Duration("grace", grace))
+			err = srv.Close()
+			settled(&open)
+			return err
 		}
 		return nil
+	}
+}
+
+// counted keeps count of the requests under way, and ends connections once the
+// gate is closed: their next request would find nobody.
+func counted(h http.Handler, open *atomic.Int64, gate *Gate) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		open.Add(1)
+		defer open.Add(-1)
+		if !gate.Open() {
+			w.Header().Set("Connection", "close")
+		}
+		h.ServeHTTP(w, r)
+	})
+}
+
+// settled waits until nothing is under way, for a few seconds at most.
+func settled(open *atomic.Int64) {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	end := time.Now().Add(settleTime)
+	for open.Load() > 0 && time.Now().Before(end) {
+		<-tick.C
 	}
 }
 

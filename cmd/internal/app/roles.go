@@ -42,7 +42,7 @@ func (a *App) Serve(ctx context.Context) ([]lifecycle.Service, error) {
 		return err
 	}
 	return []lifecycle.Service{
-		{Name: "http", Run: lifecycle.HTTP(httpserver.Server(c, e, a.log), ln, &a.gate, c.ShutdownDelay, c.ShutdownGrace)},
+		{Name: "http", Run: lifecycle.HTTP(a.log, httpserver.Server(c, e, a.log), ln, &a.gate, c.ShutdownDelay, c.ShutdownGrace)},
 		{Name: "sessions", Run: lifecycle.Every(a.log, "sessions", a.config.Work.JanitorInterval, sessions)},
 	}, nil
 }
@@ -144,6 +144,6 @@ func (a *App) WithMetrics(ctx context.Context, services []lifecycle.Service) ([]
 	mux.Handle("GET /metrics", a.metrics)
 	srv := httpserver.Server(a.config.HTTP, mux, a.log)
 	return append(services, lifecycle.Service{
-		Name: "metrics", Run: lifecycle.HTTP(srv, ln, &lifecycle.Gate{}, 0, time.Second),
+		Name: "metrics", Run: lifecycle.HTTP(a.log, srv, ln, &lifecycle.Gate{}, 0, time.Second),
 	}), nil
 }

@@ -48,7 +48,13 @@ type fleet struct {
 // newFleet starts the servers and migrates; settings are further variables.
 func newFleet(t *testing.T, path string, settings ...string) *fleet {
 	t.Helper()
-	f := &fleet{t: t, dir: t.TempDir(), redis: redistest.Start(t), url: dbtest.PostgresURL(t, false), path: path}
+	return newFleetOn(t, path, redistest.Start(t), dbtest.PostgresURL(t, false), settings...)
+}
+
+// newFleetOn is newFleet on servers that are there.
+func newFleetOn(t *testing.T, path string, broker *redistest.Server, url string, settings ...string) *fleet {
+	t.Helper()
+	f := &fleet{t: t, dir: t.TempDir(), redis: broker, url: url, path: path}
 	secret := filepath.Join(f.dir, "secret")
 	require.NoError(t, os.WriteFile(secret, []byte("0123456789abcdef0123456789abcdef\n"), 0o600))
 	f.env = append([]string{

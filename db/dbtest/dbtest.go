@@ -132,7 +132,7 @@ func letters(r rune) rune {
 	return '_'
 }
 
-func sharedServer(t testing.TB) *Server {
+func requirePostgres(t testing.TB) {
 	t.Helper()
 	if _, err := binary("postgres"); err != nil {
 		if os.Getenv("ANB_TEST_REQUIRE") != "" {
@@ -140,6 +140,11 @@ func sharedServer(t testing.TB) *Server {
 		}
 		t.Skip(err)
 	}
+}
+
+func sharedServer(t testing.TB) *Server {
+	t.Helper()
+	requirePostgres(t)
 	shared.once.Do(func() { shared.server, shared.err = Start() })
 	require.NoError(t, shared.err)
 	return shared.server

@@ -1,11 +1,11 @@
 package dbtest
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -20,13 +20,16 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 )
 
-// Server is a PostgreSQL server of one test process. It dies with it.
+// Server is a PostgreSQL server of one test process. It dies with it. Its
+// methods are not safe for concurrent use, URL and the making of databases
+// excepted.
 type Server struct {
-	dir   string
-	admin *sql.DB
-	mu    sync.Mutex // one CREATE DATABASE … TEMPLATE at a time
-	end   chan os.Signal
-	ended chan error
+	dir     string
+	port    int // 0: a socket only
+	admin   *sql.DB
+	mu      sync.Mutex // one CREATE DATABASE … TEMPLATE at a time
+	process *os.Process
+	ended   chan error
 }
 
 // binary finds a program of PostgreSQL, on the path or where Debian keeps it.
@@ -44,15 +47,33 @@ func binary(name string) (string, error) {
 // Start makes a cluster in a temporary folder and starts a server on it that
 // listens on a socket in that folder only. It is as fast as it can be, and so
 // not safe against a power cut.
-func Start() (*Server, error) {
+func Start() (*Server, error) { return begin(0) }
+
+// begin makes a cluster and starts its server. With a port the server listens
+// on the loopback address too, and keeps what it has acknowledged however it
+// ends.
+func begin(port int) (*Server, error) {
 	sweep()
 	// Not t.TempDir: a socket's path may have 107 bytes.
 	dir, err := os.MkdirTemp("", "anb-pg-")
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, end: make(chan os.Signal, 1), ended: make(chan error, 1)}
-	if err := s.start(); err != nil {
+	s := &Server{dir: dir, port: port}
+	err = s.init()
+	if err == nil {
+		err = s.launch()
+	}
+	if err == nil {
+		s.admin, err = sql.Open("pgx", s.socketURL("postgres"))
+	}
+	if err == nil {
+		err = s.answers()
+	}
+	if err != nil {
+		if s.process != nil {
+			s.end(syscall.SIGQUIT)
+		}
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	return s, nil
@@ -79,11 +100,26 @@ func readAll(path string) string {
 	return string(data)
 }
 
-func (s *Server) start() error {
+func (s *Server) init() error {
 	initdb, err := binary("initdb")
 	if err != nil {
 		return err
 	}
+	credential, err := unprivileged(s.dir)
+	if err != nil {
+		return err
+	}
+	init := exec.Command(initdb, "-D", filepath.Join(s.dir, "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+	init.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	init.Dir = s.dir
+	if out, err := init.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	return nil
+}
+
+// launch starts the server on the cluster that is there.
+func (s *Server) launch() error {
 	postgres, err := binary("postgres")
 	if err != nil {
 		return err
@@ -92,58 +128,69 @@ func (s *Server) start() error {
 	if err != nil {
 		return err
 	}
-	data := filepath.Join(s.dir, "data")
-	init := exec.Command(initdb, "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
-	init.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
-	init.Dir = s.dir
-	if out, err := init.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, out)
+	settings := []string{"max_connections=300", "shared_buffers=64MB", "timezone=America/Bogota"}
+	if s.port == 0 {
+		settings = append(settings, "listen_addresses=", "fsync=off", "full_page_writes=off", "synchronous_commit=off")
+	} else {
+		settings = append(settings, "listen_addresses=127.0.0.1", "port="+strconv.Itoa(s.port))
 	}
-	var log bytes.Buffer
-	cmd := exec.Command(postgres, "-D", data, "-k", s.dir, "-c", "listen_addresses=",
-		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_commit=off",
-		"-c", "max_connections=300", "-c", "shared_buffers=64MB", "-c", "timezone=America/Bogota")
-	cmd.Dir = s.dir
-	cmd.Stderr = &log
+	args := []string{"-D", filepath.Join(s.dir, "data"), "-k", s.dir}
+	for _, v := range settings {
+		args = append(args, "-c", v)
+	}
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	cmd := exec.Command(postgres, args...)
+	cmd.Dir, cmd.Stderr = s.dir, log
 	// Fast shutdown when this process dies, however it does.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential, Pdeathsig: syscall.SIGINT}
-	started := make(chan error)
+	started, ended := make(chan error), make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // the death signal comes when this thread ends
-		if err := cmd.Start(); err != nil {
-			started <- err
-			return
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			ended <- cmd.Wait()
 		}
-		close(started)
-		go func() {
-			if sig, ok := <-s.end; ok {
-				_ = cmd.Process.Signal(sig)
-			}
-		}()
-		s.ended <- cmd.Wait()
 	}()
 	if err := <-started; err != nil {
 		return fmt.Errorf("start postgres: %w", err)
 	}
-	if s.admin, err = sql.Open("pgx", s.URL("postgres")); err != nil {
-		return err
-	}
+	s.process, s.ended = cmd.Process, ended
+	return nil
+}
+
+// answers waits until the server does, on its own socket: no other can be meant.
+func (s *Server) answers() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		if err = s.admin.PingContext(ctx); err == nil {
+		err := s.admin.PingContext(ctx)
+		if err == nil {
 			return nil
 		}
 		select {
 		case e := <-s.ended:
-			return fmt.Errorf("postgres ended: %w: %s", e, log.String())
+			s.process = nil
+			return fmt.Errorf("postgres ended: %w: %s", e, readAll(filepath.Join(s.dir, "log")))
 		case <-ctx.Done():
 			return fmt.Errorf("postgres does not answer: %w", err)
 		case <-tick.C:
 		}
 	}
+}
+
+// end sends the signal, waits for the end, and returns how it came.
+func (s *Server) end(sig os.Signal) error {
+	_ = s.process.Signal(sig) // it may have ended
+	err := <-s.ended
+	s.process = nil
+	return err
 }
 
 // unprivileged returns whom to run PostgreSQL as: it refuses root.
@@ -163,10 +210,25 @@ func unprivileged(dir string) (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
-// URL returns the address of the database of that name.
+// URL returns the address of the database of that name: by the network if the
+// server listens there, else by its socket.
 func (s *Server) URL(name string) string {
-	return "postgres:///" + name + "?host=" + s.dir + "&user=postgres"
+	if s.port != 0 {
+		return "postgres://postgres@" + s.Addr() + "/" + name
+	}
+	return s.socketURL(name)
 }
+
+func (s *Server) socketURL(name string) string {
+	u := "postgres:///" + name + "?host=" + s.dir + "&user=postgres"
+	if s.port != 0 {
+		u += "&port=" + strconv.Itoa(s.port) // is a part of the socket's name
+	}
+	return u
+}
+
+// Addr is host:port of a server that listens on the network.
+func (s *Server) Addr() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
 func (s *Server) exec(statement string) error {
 	s.mu.Lock()
@@ -178,7 +240,8 @@ func (s *Server) exec(statement string) error {
 // Stop ends the server, waits for it, and removes its files.
 func (s *Server) Stop() error {
 	err := s.admin.Close()
-	s.end <- syscall.SIGINT
-	<-s.ended
+	if s.process != nil {
+		_ = s.end(syscall.SIGINT) // it was told to
+	}
 	return errors.Join(err, os.RemoveAll(s.dir))
 }

@@ -60,7 +60,7 @@ func TestS3_Faults(t *testing.T) {
 				t.Parallel()
 				f := newS3(t)
 				s := f.open(t, "")
-				f.failing(tt.status, -1, tt.match)
+				f.Failing(tt.status, -1, tt.match)
 				err := commit(t.Context(), t, s, "a", tt.content)
 				require.Error(t, err)
 				require.NotErrorIs(t, err, storage.ErrExist)
@@ -69,9 +69,9 @@ func TestS3_Faults(t *testing.T) {
 				} else {
 					require.NotErrorIs(t, err, storage.ErrFull)
 				}
-				f.answering(nil)
+				f.Answering(nil)
 				require.Empty(t, storagetest.Keys(t, s, ""))
-				require.Zero(t, f.pending(t))
+				require.Zero(t, f.Pending(t))
 			})
 		}
 	})
@@ -90,10 +90,10 @@ func TestS3_Faults(t *testing.T) {
 				t.Parallel()
 				f := newS3(t)
 				s := f.open(t, "")
-				f.failing(c.status, 2, c.match)
+				f.Failing(c.status, 2, c.match)
 				require.NoError(t, commit(t.Context(), t, s, "a", c.content))
 				require.True(t, c.content == storagetest.Content(t, s, "a"))
-				require.Zero(t, f.pending(t))
+				require.Zero(t, f.Pending(t))
 			})
 		}
 	})
@@ -101,20 +101,20 @@ func TestS3_Faults(t *testing.T) {
 		t.Parallel()
 		f := newS3(t)
 		s := f.open(t, "")
-		f.failing(503, -1, isPut)
+		f.Failing(503, -1, isPut)
 		require.Error(t, commit(t.Context(), t, s, "a", "x"))
-		require.Equal(t, 3, f.count(func(c string) bool { return strings.HasPrefix(c, "PUT ") }))
+		require.Equal(t, 3, f.Count(func(c string) bool { return strings.HasPrefix(c, "PUT ") }))
 	})
 	t.Run("knows its own object when the first answer got lost", func(t *testing.T) {
 		t.Parallel()
 		f := newS3(t)
 		s := f.open(t, "")
 		var lost atomic.Bool
-		f.answering(func(w http.ResponseWriter, r *http.Request) bool {
+		f.Answering(func(w http.ResponseWriter, r *http.Request) bool {
 			if !isPut(r) || lost.Swap(true) {
 				return false
 			}
-			f.fake.ServeHTTP(&discarding{header: http.Header{}}, r)
+			f.Fake.ServeHTTP(&discarding{header: http.Header{}}, r)
 			w.WriteHeader(500)
 			return true
 		})
@@ -127,15 +127,15 @@ func TestS3_Faults(t *testing.T) {
 		f := newS3(t)
 		s := f.open(t, "")
 		ctx, cancel := context.WithCancel(t.Context())
-		f.answering(func(_ http.ResponseWriter, r *http.Request) bool {
+		f.Answering(func(_ http.ResponseWriter, r *http.Request) bool {
 			if isPart(r) && r.URL.Query().Get("partNumber") == "2" {
 				cancel()
 			}
 			return false
 		})
 		require.ErrorIs(t, commit(ctx, t, s, "a", big), context.Canceled)
-		f.answering(nil)
-		require.Zero(t, f.pending(t))
+		f.Answering(nil)
+		require.Zero(t, f.Pending(t))
 		require.Empty(t, storagetest.Keys(t, s, ""))
 	})
 	t.Run("sweeps the uploads of the dead under its prefix", func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestS3_Faults(t *testing.T) {
 		f := newS3(t)
 		s := f.open(t, "&prefix=mine")
 		for _, path := range []string{"/bucket/mine/a", "/bucket/other/a"} {
-			f.request(t, http.MethodPost, path+"?uploads")
+			f.Request(t, http.MethodPost, path+"?uploads")
 		}
 		n, err := s.Sweep(t.Context(), time.Hour)
 		require.NoError(t, err)
@@ -151,7 +151,7 @@ func TestS3_Faults(t *testing.T) {
 		n, err = s.Sweep(t.Context(), -time.Hour)
 		require.NoError(t, err)
 		require.Equal(t, 1, n)
-		require.Equal(t, 1, f.pending(t), "another's")
+		require.Equal(t, 1, f.Pending(t), "another's")
 	})
 	t.Run("reads all or fails", func(t *testing.T) {
 		for name, truncate := range map[string]func(http.ResponseWriter){
@@ -163,7 +163,7 @@ func TestS3_Faults(t *testing.T) {
 				f := newS3(t)
 				s := f.open(t, "")
 				storagetest.Put(t, s, "a", "0123456789")
-				f.answering(func(w http.ResponseWriter, r *http.Request) bool {
+				f.Answering(func(w http.ResponseWriter, r *http.Request) bool {
 					if !isGet(r) {
 						return false
 					}
@@ -192,7 +192,7 @@ func TestS3_Faults(t *testing.T) {
 		f := newS3(t)
 		s := f.open(t, "")
 		storagetest.Put(t, s, "a", "x")
-		f.failing(503, -1, func(*http.Request) bool { return true })
+		f.Failing(503, -1, func(*http.Request) bool { return true })
 		_, err := s.Open(t.Context(), "a")
 		require.Error(t, err)
 		require.NotErrorIs(t, err, storage.ErrNotExist)
@@ -201,7 +201,7 @@ func TestS3_Faults(t *testing.T) {
 		for _, err := range s.List(t.Context(), "") {
 			require.Error(t, err)
 		}
-		f.answering(nil)
+		f.Answering(nil)
 		require.Equal(t, "x", storagetest.Content(t, s, "a"))
 	})
 }

@@ -3,15 +3,10 @@ package storage_test
 import (
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/johannesboyne/gofakes3"
-	"github.com/johannesboyne/gofakes3/backend/s3mem"
 	"github.com/stretchr/testify/require"
 
 	"anb/platform/storage"
@@ -19,104 +14,11 @@ import (
 )
 
 // fakeS3 is an S3 server whose requests a test can answer differently.
-type fakeS3 struct {
-	*httptest.Server
-	fake http.Handler
-
-	mu    sync.Mutex
-	fault func(w http.ResponseWriter, r *http.Request) (answered bool)
-	calls []string // method and the first query parameters that matter
-}
+type fakeS3 struct{ *storagetest.S3 }
 
 func newS3(t *testing.T) *fakeS3 {
 	t.Helper()
-	backend := s3mem.New()
-	require.NoError(t, backend.CreateBucket("bucket"))
-	f := &fakeS3{fake: gofakes3.New(backend).Server()}
-	f.Server = httptest.NewServer(f)
-	t.Cleanup(f.Close)
-	// Before its first upload the fake answers 404 to a list of uploads, which
-	// real servers do not: begin one and end it.
-	f.request(t, http.MethodPost, "/bucket/first?uploads")
-	_, rest, _ := strings.Cut(f.request(t, http.MethodGet, "/bucket?uploads"), "<UploadId>")
-	id, _, found := strings.Cut(rest, "</UploadId>")
-	require.True(t, found)
-	f.request(t, http.MethodDelete, "/bucket/first?uploadId="+id)
-	require.Zero(t, f.pending(t))
-	return f
-}
-
-// request makes a request that must succeed, and returns the answer's body.
-func (f *fakeS3) request(t *testing.T, method, path string) string {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, f.URL+path, nil)
-	require.NoError(t, err)
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.Less(t, resp.StatusCode, 300, string(b))
-	return string(b)
-}
-
-func (f *fakeS3) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	f.mu.Lock()
-	f.calls = append(f.calls, r.Method+" "+r.URL.RequestURI())
-	fault := f.fault
-	f.mu.Unlock()
-	if fault != nil && fault(w, r) {
-		return
-	}
-	f.fake.ServeHTTP(w, r)
-}
-
-// failing answers the requests for which match holds, the first times of them,
-// with a status; times < 0 means all.
-func (f *fakeS3) failing(status, times int, match func(*http.Request) bool) {
-	var mu sync.Mutex
-	f.answering(func(w http.ResponseWriter, r *http.Request) bool {
-		mu.Lock()
-		defer mu.Unlock()
-		if !match(r) || times == 0 {
-			return false
-		}
-		times--
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Type", "application/xml")
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, `<?xml version="1.0"?><Error><Code>`+codes[status]+`</Code><Message>no</Message></Error>`)
-		return true
-	})
-}
-
-var codes = map[int]string{
-	500: "InternalError", 503: "SlowDown", 507: "XMinioStorageFull", 403: "AccessDenied",
-	200: "InternalError", // S3 finds out too late that it cannot say so
-}
-
-func (f *fakeS3) answering(fault func(http.ResponseWriter, *http.Request) bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.fault = fault
-}
-
-func (f *fakeS3) count(match func(call string) bool) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n := 0
-	for _, c := range f.calls {
-		if match(c) {
-			n++
-		}
-	}
-	return n
-}
-
-// pending returns the multipart uploads that nobody finished or aborted.
-func (f *fakeS3) pending(t *testing.T) int {
-	t.Helper()
-	return strings.Count(f.request(t, http.MethodGet, "/bucket?uploads"), "<UploadId>")
+	return &fakeS3{storagetest.StartS3(t)}
 }
 
 func (f *fakeS3) open(t *testing.T, options string) storage.Store {

@@ -1,0 +1,170 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// faultsJSON makes the fault suite complete: every case, with all its rounds.
+// Without it a selection runs, each case once or a few times.
+var faultsJSON = flag.String("faults.json", "", "run the whole fault suite and write its results to this file")
+
+// full tells whether the whole fault suite runs.
+func full() bool { return *faultsJSON != "" }
+
+// faultCase is one way in which the world goes wrong.
+type faultCase struct {
+	id      string // FAULTS' number, or R and the number of the deliverable
+	fault   string // what is done
+	outcome string // what must be seen
+	quick   bool   // is part of the normal tests
+	run     func(x *experiment)
+}
+
+// faultResult is what a case leaves for docs/RELIABILITY.md.
+type faultResult struct {
+	ID           string   `json:"id"`
+	Fault        string   `json:"fault"`
+	Outcome      string   `json:"outcome"`
+	Proof        []string `json:"proof"`        // that the fault occurred, and how often
+	Rounds       int      `json:"rounds"`       // of the fault
+	Acknowledged int      `json:"acknowledged"` // uploads, votes and deletions that a client saw accepted
+	Lost         int      `json:"lost"`         // of those
+	Doubled      int      `json:"doubled"`      // what was done twice
+	Recovery     float64  `json:"recovery"`     // s: the longest from the end of a fault until its work was done; 0: at once
+	Note         string   `json:"note,omitempty"`
+}
+
+// faultCases lists every case.
+func faultCases() []faultCase {
+	all := slices.Concat(workerFaults(), encoderFaults(), busFaults(), databaseFaults(), diskFaults(), storageFaults(),
+		clientFaults(), slowFaults(), voteFaults(), requestFaults(), stopFaults(), startFaults(), schemaFaults())
+	slices.SortFunc(all, func(a, b faultCase) int {
+		return cmp.Or(cmp.Compare(a.id[:1], b.id[:1]), cmp.Compare(len(a.id), len(b.id)), strings.Compare(a.id, b.id))
+	})
+	return all
+}
+
+// TestFaults runs the experiments of the fault suite.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	var (
+		mu      sync.Mutex
+		results []faultResult
+	)
+	t.Run("cases", func(t *testing.T) {
+		for _, c := range faultCases() {
+			if !c.quick && !full() {
+				continue
+			}
+			t.Run(c.id, func(t *testing.T) {
+				t.Parallel()
+				x := &experiment{T: t}
+				x.result = faultResult{ID: c.id, Fault: c.fault, Outcome: c.outcome}
+				c.run(x)
+				require.NotEmpty(t, x.result.Proof, "the case does not prove that its fault occurred")
+				mu.Lock()
+				defer mu.Unlock()
+				results = append(results, x.result)
+			})
+		}
+	})
+	if full() && !t.Failed() {
+		writeFaults(t, results)
+	}
+}
+
+func TestFaultCases_HaveTheirOwnNumbers(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, c := range faultCases() {
+		require.False(t, seen[c.id], "%s is there twice", c.id)
+		seen[c.id] = true
+		require.NotEmpty(t, c.fault, c.id)
+		require.NotEmpty(t, c.outcome, c.id)
+	}
+}
+
+// writeFaults keeps the results of a whole run, in the cases' order.
+func writeFaults(t *testing.T, results []faultResult) {
+	t.Helper()
+	place := map[string]int{}
+	for i, c := range faultCases() {
+		place[c.id] = i
+	}
+	slices.SortFunc(results, func(a, b faultResult) int { return place[a.ID] - place[b.ID] })
+	said := func(name string, args ...string) string {
+		out, err := exec.Command(name, args...).Output()
+		require.NoError(t, err)
+		return strings.TrimSpace(string(out))
+	}
+	commit := said("git", "rev-parse", "--short", "HEAD")
+	if said("git", "status", "--porcelain", "--untracked-files=no") != "" {
+		commit += " and uncommitted changes"
+	}
+	cpu := "unknown"
+	info, err := os.ReadFile("/proc/cpuinfo")
+	require.NoError(t, err)
+	for _, line := range strings.Split(string(info), "\n") {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			cpu = strings.TrimSpace(value)
+		}
+	}
+	first, _, _ := strings.Cut(said("ffmpeg", "-version"), " Copyright")
+	data, err := json.MarshalIndent(map[string]any{
+		"commit": commit, "date": time.Now().UTC().Format(time.DateOnly),
+		"machine": fmt.Sprintf("%d × %s, Linux %s, %s, %s", runtime.NumCPU(), cpu, said("uname", "-r"), runtime.Version(), first),
+		"cases":   results,
+	}, "", "  ")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(*faultsJSON, append(data, '\n'), 0o644))
+}
+
+// experiment is one run of a case.
+type experiment struct {
+	*testing.T
+	result faultResult
+}
+
+// rounds returns how often to do it: quickly, or in the whole suite.
+func (x *experiment) rounds(quick, whole int) int {
+	x.result.Rounds = quick
+	if full() {
+		x.result.Rounds = whole
+	}
+	return x.result.Rounds
+}
+
+// occurred notes what proves that the fault was there.
+func (x *experiment) occurred(format string, args ...any) {
+	if p := fmt.Sprintf(format, args...); !slices.Contains(x.result.Proof, p) {
+		x.result.Proof = append(x.result.Proof, p)
+	}
+}
+
+// recovered notes how long it took from the end of the fault.
+func (x *experiment) recovered(since time.Time) time.Duration {
+	took := time.Since(since)
+	x.result.Recovery = max(x.result.Recovery, took.Round(100*time.Millisecond).Seconds())
+	return took
+}
+
+// eventually is require.Eventually for what takes seconds.
+func (x *experiment) eventually(within time.Duration, what string, f func() bool) {
+	x.Helper()
+	require.Eventually(x.T, f, within, 50*time.Millisecond, what)
+}

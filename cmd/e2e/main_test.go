@@ -39,11 +39,12 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// binary returns the path of anb, built with the race detector.
+// binary returns the path of anb, built with the race detector and with crash
+// points, which do nothing unless a variable arms one.
 func binary(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(built.dir, "anb-race")
-	built.race.Do(func() { built.raceErr = build(path, "1", "-race") })
+	built.race.Do(func() { built.raceErr = build(path, "1", "-race", "-tags=crashpoints") })
 	require.NoError(t, built.raceErr)
 	return path
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"anb/platform/crash"
 	"anb/platform/database"
 	"anb/platform/fault"
 	"anb/platform/httpserver"
@@ -81,12 +82,15 @@ func (c *Client) Enqueue(ctx context.Context, videoID uuid.UUID) (uuid.UUID, err
 	if err := c.store.enqueue(ctx, id, videoID, c.config, c.now()); err != nil {
 		return uuid.Nil, fmt.Errorf("enqueue video %s: %w", videoID, err)
 	}
+	crash.At(crash.EnqueueInserted)
 	c.db.AfterCommit(ctx, func(ctx context.Context) {
+		crash.At(crash.UploadRecorded)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wakeTimeout)
 		defer cancel()
 		if err := c.bus.Send(ctx, c.config.Queue, TaskName, id.String()); err != nil {
 			c.log.WarnContext(ctx, "wake-up failed, the sweeper will", slog.String("task_id", id.String()), slog.Any("error", err))
 		}
+		crash.At(crash.EnqueueSent)
 	})
 	return id, nil
 }

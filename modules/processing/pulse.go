@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"anb/platform/crash"
 )
 
 // progressStep is the least time between two writes of progress.
@@ -29,6 +31,9 @@ type pulse struct {
 func (p *pulse) report(stage Stage, percent, _ float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.progress == 0 && percent > 0 {
+		crash.At(crash.EncodeRunning)
+	}
 	p.stage, p.progress = stage, max(p.progress, min(percent, 99))
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"anb/platform/crash"
 	"anb/platform/database"
 	"anb/platform/storage"
 )
@@ -74,6 +75,7 @@ func (w *Worker) Handle(ctx context.Context, id string) {
 	case err != nil:
 		w.Log.WarnContext(ctx, "claim failed, the sweeper will wake again", slog.Any("error", err))
 	case ok:
+		crash.At(crash.ClaimTaken)
 		w.run(ctx, c)
 	default:
 		w.Log.DebugContext(ctx, "nothing due, or already claimed", slog.String("task_id", id))
@@ -85,8 +87,10 @@ func (w *Worker) claim(ctx context.Context, hint uuid.UUID) (c claim, ok bool, e
 		if c, ok, err = w.store.claim(ctx, w.Queues, hint, w.ID, w.Config.Lease); err != nil || !ok {
 			return err
 		}
+		crash.At(crash.ClaimClaimed)
 		exists, err := w.Videos.MarkProcessing(ctx, c.VideoID)
 		if err != nil || exists {
+			crash.At(crash.ClaimMarked)
 			return err
 		}
 		ok = false // deleted; only a restored backup can bring us here
@@ -187,10 +191,12 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	if err != nil {
 		return made, storeFailure("fetch original", err)
 	}
+	crash.At(crash.EncodeFetched)
 	source, err := w.Inspector.Inspect(ctx, path)
 	if err != nil {
 		return made, err
 	}
+	crash.At(crash.EncodeInspected)
 	encode := filepath.Join(dir, "encode") // a downloaded original may lie in dir itself
 	if err := os.Mkdir(encode, 0o750); err != nil {
 		return made, failure("make scratch folder", err, ReasonStorage)
@@ -200,6 +206,7 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	if err != nil {
 		return made, err
 	}
+	crash.At(crash.EncodeEncoded)
 	made.decodeErrors, made.codec = out.DecodeErrors, out.Codec
 	pulse.report(StagePublish, 99, 0)
 	name, err := unguessable(c)
@@ -210,10 +217,12 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 		return made, storeFailure("store video", err)
 	}
 	made.files.VideoKey, made.files.VideoBytes, made.files.VideoSHA256 = name+".mp4", out.Video.Size, out.Video.SHA256
+	crash.At(crash.PublishVideo)
 	if err := storage.PutFile(ctx, w.Processed, out.Poster.Path, name+".jpg", "image/jpeg"); err != nil {
 		return made, storeFailure("store poster", err)
 	}
 	made.files.ThumbnailKey, made.files.ThumbnailBytes, made.files.ThumbnailSHA256 = name+".jpg", out.Poster.Size, out.Poster.SHA256
+	crash.At(crash.PublishPoster)
 	return made, ctx.Err()
 }
 
@@ -233,6 +242,7 @@ func (w *Worker) publish(ctx context.Context, c claim, made product) error {
 		if err := w.store.finish(ctx, c, Done, outcomeDone, &Failure{}, 0); err != nil {
 			return err
 		}
+		crash.At(crash.PublishFinished)
 		if err := w.store.describe(ctx, c, made); err != nil {
 			return err
 		}
@@ -240,11 +250,13 @@ func (w *Worker) publish(ctx context.Context, c claim, made product) error {
 		if err == nil && !ok {
 			return errLost
 		}
+		crash.At(crash.PublishPublished)
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
+	crash.At(crash.PublishCommitted)
 	return nil
 }
 

@@ -6,16 +6,20 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"anb/platform/crash"
 )
 
 // Vote records one vote of an account for a published video. It fails with
 // ErrVideoNotFound, ErrVotingClosed, ErrOwnVideo or ErrAlreadyVoted.
 func (m *Module) Vote(ctx context.Context, userID, videoID uuid.UUID) error {
+	crash.At(crash.VoteChecked)
 	b, err := m.store.vote(ctx, userID, videoID, m.window, m.Config.OwnVideo)
 	switch {
 	case err != nil:
 		return fmt.Errorf("vote for %s: %w", videoID, err)
 	case b.Voted:
+		crash.At(crash.VoteCounted)
 		m.Public.Expire()
 		return nil
 	case b.Owner == nil:

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"anb/platform/crash"
 	"anb/platform/database"
 	"anb/platform/httpserver"
 	"anb/platform/storage"
@@ -55,6 +56,7 @@ func (s *service) accept(ctx context.Context, userID uuid.UUID, in incoming) (Re
 	if err := s.Inspector.Inspect(ctx, in.file.Path()); err != nil {
 		return Receipt{}, fmt.Errorf("inspect upload: %w", err)
 	}
+	crash.At(crash.UploadInspected)
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Receipt{}, err
@@ -67,6 +69,7 @@ func (s *service) accept(ctx context.Context, userID uuid.UUID, in incoming) (Re
 	if err := in.file.Commit(ctx, v.OriginalKey, formats[in.format]); err != nil {
 		return Receipt{}, fmt.Errorf("store upload %s: %w", id, storageFault(err))
 	}
+	crash.At(crash.UploadStored)
 	receipt := Receipt{VideoID: id, Status: v.Status}
 	var first Video
 	var repeated bool
@@ -82,6 +85,7 @@ func (s *service) accept(ctx context.Context, userID uuid.UUID, in incoming) (Re
 		if err := s.store.insert(ctx, v, p); err != nil {
 			return err
 		}
+		crash.At(crash.UploadInserted)
 		receipt.TaskID, err = s.Queue.Enqueue(ctx, id)
 		return err
 	})
@@ -128,6 +132,7 @@ func (s *service) remove(ctx context.Context, userID, id uuid.UUID) error {
 		if err = s.Queue.Cancel(ctx, id); err != nil {
 			return err
 		}
+		crash.At(crash.DeleteCancelled)
 		if v, err = s.store.lock(ctx, id); err != nil {
 			return err
 		}
@@ -137,11 +142,16 @@ func (s *service) remove(ctx context.Context, userID, id uuid.UUID) error {
 		if err = v.deletable(); err != nil {
 			return err
 		}
-		return s.store.delete(ctx, id)
+		if err = s.store.delete(ctx, id); err != nil {
+			return err
+		}
+		crash.At(crash.DeleteDeleted)
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("delete video %s: %w", id, err)
 	}
+	crash.At(crash.DeleteCommitted)
 	s.Log.InfoContext(ctx, "video deleted", slog.String("video_id", id.String()), slog.String("user_id", userID.String()))
 	clean, cancel := httpserver.Detached(ctx)
 	defer cancel()
@@ -149,6 +159,7 @@ func (s *service) remove(ctx context.Context, userID, id uuid.UUID) error {
 	if err := s.Originals.Delete(clean, v.OriginalKey); err != nil {
 		s.Log.WarnContext(ctx, "original not removed, the janitor will", slog.String("video_id", id.String()), slog.Any("error", err))
 	}
+	crash.At(crash.DeleteRemoved)
 	return nil
 }
 

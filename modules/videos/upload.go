@@ -20,6 +20,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
+	"anb/platform/crash"
 	"anb/platform/fault"
 	"anb/platform/httpserver"
 	"anb/platform/identity"
@@ -70,6 +71,7 @@ func (h handler) upload(c echo.Context) error {
 	if _, err := io.Copy(io.Discard, body); err != nil {
 		return broken(err)
 	}
+	crash.At(crash.UploadReceived)
 	in.key = key
 	receipt, err := h.accept(ctx, user.UserID, in)
 	if err != nil {
@@ -78,6 +80,7 @@ func (h handler) upload(c echo.Context) error {
 	if receipt.Replayed {
 		c.Response().Header().Set(replayedHeader, "true")
 	}
+	crash.At(crash.UploadAnswering)
 	return c.JSON(http.StatusCreated, uploadResponse{
 		Message: "Video subido correctamente. Procesamiento en curso.",
 		TaskID:  receipt.TaskID, VideoID: receipt.VideoID, Status: receipt.Status,

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"anb/platform/crash"
 )
 
 // commit gives the staged file its key and makes both durable: first the
@@ -23,9 +25,11 @@ func (d *disk) commit(_ context.Context, s *Staged, key, _ string) error {
 	if err := s.file.Sync(); err != nil {
 		return fmt.Errorf("flush staged file: %w", withFull(err))
 	}
+	crash.At(crash.StoreFlushed)
 	if err := d.place(s.name, key); err != nil {
 		return err
 	}
+	crash.At(crash.StoreLinked)
 	if err := d.syncFolders(key); err != nil {
 		return errors.Join(err, d.root.Remove(key))
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"anb/platform/crash"
 )
 
 const (
@@ -35,6 +37,7 @@ func (w *Worker) fetch(ctx, work context.Context) {
 		case w.slots <- struct{}{}:
 		}
 		w.health.idle(true)
+		crash.At(crash.FetchNext)
 		m, found, err := w.next(ctx, &audit)
 		if ctx.Err() != nil {
 			<-w.slots // what was popped is returned by leave

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+
+	"anb/platform/crash"
 )
 
 // do runs one message through machinery and acknowledges it. It owns a slot
@@ -29,7 +31,9 @@ func (w *Worker) do(work context.Context, m message) {
 		w.bury(work, m, fmt.Errorf("refused by machinery: %w", err))
 		return
 	}
+	crash.At(crash.AckPending)
 	w.ack(work, m)
+	crash.At(crash.AckDone)
 }
 
 // call runs h; a panic in it is logged here and goes no further.

@@ -13,6 +13,8 @@ import (
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/viper"
+
+	"anb/platform/crash"
 )
 
 // ErrConfig marks configuration errors, for which the exit code is 2.
@@ -148,7 +150,7 @@ func fromEnvironment(s Source, known []string) (map[string]string, error) {
 		switch {
 		case ok && k != "" && out[k] == "":
 			out[k] = value
-		case !ok && strings.HasPrefix(name, "ANB_") && !strings.HasPrefix(name, "ANB_TEST_") && name != "ANB_CONFIG":
+		case !ok && strings.HasPrefix(name, "ANB_") && !strings.HasPrefix(name, "ANB_TEST_") && name != "ANB_CONFIG" && !slices.Contains(crash.Variables(), name):
 			errs = append(errs, fmt.Errorf("unknown variable %s", name))
 		}
 	}

@@ -1,0 +1,109 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"bytes"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"anb/platform/crash"
+)
+
+// told are the crash points of the short suite, the most telling ones.
+var told = []crash.Point{
+	crash.StoreLinked, crash.UploadStored, crash.UploadRecorded, crash.DeleteCommitted, crash.VoteCounted,
+	crash.EncodeRunning, crash.PublishPublished,
+}
+
+// Whatever step the process dies at: what a client was told is true, nothing is
+// there twice, and whoever carries on ends the work. The short suite kills at
+// some points, once each; with ANB_TEST_FAULTS=full it is all of them, 20 times
+// each, in some fifteen minutes.
+func TestCrash_LosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
+	points, rounds := told, 1
+	if os.Getenv("ANB_TEST_FAULTS") == "full" {
+		points, rounds = crash.Points(), 20
+	}
+	for _, p := range points {
+		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
+			o := crashLoop(t, p, rounds)
+			require.Equal(t, rounds, o.Rounds)
+			require.Positive(t, o.Acknowledged)
+			require.Zero(t, o.Lost, "acknowledged and lost")
+			require.Zero(t, o.Doubled, "there twice")
+			require.LessOrEqual(t, o.Recovery, patience)
+			t.Logf("%+v", o)
+		})
+	}
+}
+
+// outcome is what came of killing the process at one point again and again.
+type outcome struct {
+	Rounds       int           // in which the process died at the point
+	Acknowledged int           // requests that a client was told are done
+	Lost         int           // of those, how many are not
+	Doubled      int           // requests that were carried out twice
+	Recovery     time.Duration // the longest from a death until its work was done
+}
+
+// crashLoop kills a process at p as many times as there are rounds, each time
+// lets others carry on, and compares in the end what is there with what the
+// clients noted.
+func crashLoop(t *testing.T, p crash.Point, rounds int) outcome {
+	t.Helper()
+	settings := quick
+	if p == crash.EncodeRunning { // so that ffmpeg's first report is not its last one
+		settings = slices.Concat(quick, slow(t), []string{"ANB_ENCODER_CLIP_LENGTH=2s"})
+	}
+	l := newCrashLab(t, p, settings)
+	round := map[string]func(){
+		"upload": l.uploadRound, "store": l.uploadRound, "enqueue": l.uploadRound,
+		"delete": l.deleteRound, "vote": l.voteRound,
+	}[strings.Split(string(p), ".")[0]]
+	if round == nil {
+		round = l.workRound
+	}
+	for range rounds {
+		round()
+	}
+	l.finish()
+	return l.outcome
+}
+
+// armed starts anb so that it dies at the n-th time that it passes the point.
+func (f *fleet) armed(point string, args ...string) *process {
+	return start(f.t, f.path, f.dir, append(slices.Clone(f.env), "ANB_CRASH_AT="+point), args...)
+}
+
+// requireCrashed requires that the process kills itself at the point.
+func (p *process) requireCrashed(point crash.Point) {
+	p.t.Helper()
+	p.wait(time.Minute)
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	require.True(p.t, ok && status.Signaled() && status.Signal() == syscall.SIGKILL, "%s: %s", p.name, p.cmd.ProcessState)
+	require.Contains(p.t, p.out.String(), "crash point "+string(point)+" reached\n")
+}
+
+func TestRelease_HasNoCrashPoints(t *testing.T) {
+	t.Parallel()
+	shipped, err := os.ReadFile(release(t))
+	require.NoError(t, err)
+	tested, err := os.ReadFile(binary(t))
+	require.NoError(t, err)
+	for _, s := range []string{"ANB_CRASH_AT", "ANB_STALL_AT", string(crash.UploadStored)} {
+		require.True(t, bytes.Contains(tested, []byte(s)), s)
+		require.False(t, bytes.Contains(shipped, []byte(s)), s)
+	}
+	p := start(t, release(t), t.TempDir(), []string{"ANB_CRASH_AT=" + string(crash.UploadStored)}, "config", "check")
+	require.Equal(t, 2, p.wait(time.Minute))
+	require.Contains(t, p.out.String(), "unknown variable ANB_CRASH_AT")
+}

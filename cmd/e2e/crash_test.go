@@ -16,11 +16,14 @@ import (
 	"anb/platform/crash"
 )
 
-// told are the crash points of the short suite, the most telling ones.
-var told = []crash.Point{
+// telling are the crash points of the short suite.
+var telling = []crash.Point{
 	crash.StoreLinked, crash.UploadStored, crash.UploadRecorded, crash.DeleteCommitted, crash.VoteCounted,
 	crash.EncodeRunning, crash.PublishPublished,
 }
+
+// fullFaults reports whether the long suite was asked for.
+func fullFaults() bool { return os.Getenv("ANB_TEST_FAULTS") == "full" }
 
 // Whatever step the process dies at: what a client was told is true, nothing is
 // there twice, and whoever carries on ends the work. The short suite kills at
@@ -28,8 +31,8 @@ var told = []crash.Point{
 // each, in some fifteen minutes.
 func TestCrash_LosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
-	points, rounds := told, 1
-	if os.Getenv("ANB_TEST_FAULTS") == "full" {
+	points, rounds := telling, 1
+	if fullFaults() {
 		points, rounds = crash.Points(), 20
 	}
 	for _, p := range points {

@@ -68,7 +68,7 @@ type request struct {
 // that no answer came. It returns when that was.
 func (l *crashLab) dying(c *client, r request) time.Time {
 	l.t.Helper()
-	p := l.armed(string(l.point), "serve")
+	p := l.armed("ANB_CRASH_AT="+string(l.point), "serve")
 	req, err := http.NewRequestWithContext(l.t.Context(), r.method, p.base()+r.path, bytes.NewReader(r.body))
 	require.NoError(l.t, err)
 	req.Header.Set("Authorization", "Bearer "+c.token)
@@ -186,7 +186,7 @@ func (l *crashLab) workRound() {
 	if len(l.open) == 0 {
 		l.open = append(l.open, opened{l.accepted(l.fresh()), time.Now()})
 	}
-	worker := l.armed(string(l.point)+":2", "work")
+	worker := l.armed("ANB_CRASH_AT="+string(l.point)+":2", "work")
 	l.settle(worker)
 	next := l.accepted(l.fresh())
 	worker.requireCrashed(l.point)

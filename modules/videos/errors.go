@@ -1,6 +1,10 @@
 package videos
 
-import "anb/platform/fault"
+import (
+	"time"
+
+	"anb/platform/fault"
+)
 
 // What can be wrong with a request about a video.
 var (
@@ -14,6 +18,8 @@ var (
 	ErrMultipart   = fault.New(fault.Invalid, "MALFORMED_MULTIPART", "El formulario de carga no es válido. Envía el video como multipart/form-data.")
 	ErrKeyReused   = fault.New(fault.Invalid, "IDEMPOTENCY_KEY_REUSED", "La clave Idempotency-Key ya se usó para otra carga. Usa una clave nueva para cada video.")
 	ErrStorageFull = fault.New(fault.Unavailable, "STORAGE_FULL", "No hay espacio para recibir videos en este momento. Intenta de nuevo más tarde.")
+	errPlayerBusy  = fault.New(fault.TooMany, "UPLOADS_IN_PROGRESS", "Ya tienes varios videos subiendo. Espera a que termine uno e intenta de nuevo.").After(30 * time.Second)
+	errUploadsBusy = fault.New(fault.Unavailable, "TOO_MANY_UPLOADS", "Estamos recibiendo demasiados videos en este momento. Intenta de nuevo en un minuto.").After(time.Minute)
 
 	errRange     = fault.New(fault.BadRange, "RANGE_NOT_SATISFIABLE", "El rango solicitado no existe en el archivo.")
 	errSignature = fault.New(fault.Forbidden, "SIGNATURE_INVALID", "El enlace no es válido. Vuelve a abrir tu video para obtener uno nuevo.")

@@ -114,7 +114,7 @@ func (h handler) serve(c echo.Context, from storage.Store, key, caching string) 
 	header.Set(echo.HeaderContentType, mediaType(key))
 	header.Set("Content-Security-Policy", filePolicy)
 	header.Set("ETag", info.ETag)
-	_, extend := httpserver.Rolling(c, h.ReadTimeout, h.SendTimeout)
+	_, extend := httpserver.Rolling(c, h.pace())
 	w := &fileWriter{ResponseWriter: c.Response(), extend: extend}
 	http.ServeContent(w, c.Request(), "", info.ModTime, file)
 	if w.badRange {

@@ -31,7 +31,7 @@ func (h handler) events(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	_, extend := httpserver.Rolling(c, h.ReadTimeout, h.SendTimeout)
+	_, extend := httpserver.Rolling(c, h.pace())
 	w := c.Response()
 	w.Header().Set(echo.HeaderContentType, "text/event-stream")
 	w.Header().Set(echo.HeaderCacheControl, "no-store")

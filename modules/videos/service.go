@@ -18,6 +18,7 @@ import (
 type service struct {
 	Deps
 	store store
+	slots *slots
 }
 
 // Receipt is what an accepted upload gets.

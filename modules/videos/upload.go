@@ -54,6 +54,11 @@ func (h handler) upload(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	release, err := h.slots.take(user.UserID)
+	if err != nil {
+		return err
+	}
+	defer release()
 	form, body, err := h.formReader(c)
 	if err != nil {
 		return err
@@ -96,7 +101,7 @@ func (h handler) formReader(c echo.Context) (*multipart.Reader, io.Reader, error
 	if b := params["boundary"]; b == "" || len(b) > 70 { // RFC 2046
 		return nil, nil, ErrMultipart
 	}
-	body, _ := httpserver.Rolling(c, h.ReadTimeout, h.SendTimeout)
+	body, _ := httpserver.Rolling(c, h.pace())
 	body = io.LimitReader(body, h.Config.MaxBytes+formOverhead+1)
 	// What follows keeps a form that ends right after a boundary, though not the
 	// final one, from passing as complete.

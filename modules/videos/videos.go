@@ -23,6 +23,9 @@ type Config struct {
 	// RepeatWindow is how long after an upload the same file of the same player
 	// is taken for the same upload; 0: never.
 	RepeatWindow time.Duration
+	// PerPlayer is how many uploads of one account are received at once by this
+	// process, AtOnce how many of all; 0: any number.
+	PerPlayer, AtOnce int
 }
 
 // formats are the extensions that can be accepted, with their media types.
@@ -47,6 +50,7 @@ type Deps struct {
 	Now         func() time.Time
 	Log         *slog.Logger
 	ReadTimeout time.Duration // for each chunk of an upload
+	MinRate     int64         // bytes a second that an upload must bring; 0: any
 	SendTimeout time.Duration // for each chunk of a download or stream
 	Config      Config
 }
@@ -69,6 +73,6 @@ func New(d Deps) (*Module, error) {
 		return nil, errors.New("videos: the configuration lacks a limit")
 	}
 	d.Config.Formats = slices.Clone(d.Config.Formats)
-	s := &service{Deps: d, store: store{d.DB}}
+	s := &service{Deps: d, store: store{d.DB}, slots: newSlots(d.Config.PerPlayer, d.Config.AtOnce)}
 	return &Module{service: s, http: handler{s}}, nil
 }

@@ -20,11 +20,13 @@ type Config struct {
 	TrustedProxies  []string      `mapstructure:"trusted_proxies"`  // whose X-Forwarded-For is believed
 	AllowedOrigins  []string      `mapstructure:"allowed_origins"`  // for CORS; empty: none
 	ReadTimeout     time.Duration `mapstructure:"read_timeout"`     // for a request, and for each chunk of an upload
+	MinRate         int64         `mapstructure:"min_rate"`         // bytes a second of an upload; 0: any
 	WriteTimeout    time.Duration `mapstructure:"write_timeout"`    // for an answer, and for each chunk of a stream
 	ShutdownDelay   time.Duration `mapstructure:"shutdown_delay"`   // not ready, still accepting
 	ShutdownGrace   time.Duration `mapstructure:"shutdown_grace"`   // for requests that are under way
 	MaxHeaderBytes  int           `mapstructure:"max_header_bytes"` // a larger header is 431
 	MaxRequestBytes int64         `mapstructure:"max_json_bytes"`   // a larger JSON body is 413
+	MaxConnections  int           `mapstructure:"max_connections"`  // open at once; more wait to be accepted; 0: any number
 }
 
 // Validate reports every problem at once.
@@ -59,6 +61,12 @@ func (c Config) Validate() error {
 	}
 	if c.MaxRequestBytes < 1024 {
 		errs = append(errs, errors.New("http.max_json_bytes must be at least 1024 (ANB_HTTP_MAX_JSON_BYTES)"))
+	}
+	if c.MinRate < 0 {
+		errs = append(errs, errors.New("http.min_rate must not be negative; 0 is any rate (ANB_HTTP_MIN_RATE)"))
+	}
+	if c.MaxConnections < 0 {
+		errs = append(errs, errors.New("http.max_connections must not be negative; 0 is any number (ANB_HTTP_MAX_CONNECTIONS)"))
 	}
 	return errors.Join(errs...)
 }

@@ -140,26 +140,6 @@ func (serializer) Serialize(c echo.Context, v any, _ string) error {
 
 func (serializer) Deserialize(c echo.Context, into any) error { return Bind(c, into) }
 
-// Rolling lets a request take as long as it makes progress: each read of the
-// returned body, and each call of the returned function before a write, may
-// take the given time; a read that takes longer fails with a fault that is
-// answered 408. An answer may follow for as long again.
-func Rolling(c echo.Context, read, write time.Duration) (body io.Reader, extend func()) {
-	rc := http.NewResponseController(c.Response())
-	extend = func() { _ = rc.SetWriteDeadline(time.Now().Add(write)) } // not supported in tests without a connection
-	extend()
-	return reader(func(p []byte) (int, error) {
-		_ = rc.SetReadDeadline(time.Now().Add(read))
-		n, err := c.Request().Body.Read(p)
-		extend()
-		return n, tooSlow(err)
-	}), extend
-}
-
-type reader func([]byte) (int, error)
-
-func (f reader) Read(p []byte) (int, error) { return f(p) }
-
 // Drain answers the handler's error and only then reads what the client is
 // still sending: otherwise many clients see a broken connection instead of the
 // answer. The handler and it read at most limit bytes together, which must be

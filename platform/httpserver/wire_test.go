@@ -121,11 +121,11 @@ func TestDrain_LeavesWhatSucceedsAlone(t *testing.T) {
 }
 
 // slow answers how much it read, allowing 400 ms for each piece.
-func slow(t *testing.T) http.Handler {
+func slow(t *testing.T, rate int64) http.Handler {
 	t.Helper()
 	e, _ := newEcho(t)
 	e.POST("/", func(c echo.Context) error {
-		body, _ := Rolling(c, 400*time.Millisecond, 5*time.Second)
+		body, _ := Rolling(c, Pace{Read: 400 * time.Millisecond, Write: 5 * time.Second, MinRate: rate})
 		n, err := io.Copy(io.Discard, body)
 		if err != nil {
 			return fmt.Errorf("read: %w", err)
@@ -139,7 +139,7 @@ func TestRolling_ABodyThatTricklesOutlivesTheReadTimeout(t *testing.T) {
 	t.Parallel()
 	c := sound()
 	c.ReadTimeout, c.WriteTimeout = 500*time.Millisecond, 500*time.Millisecond
-	conn := dial(t, serve(t, c, slow(t)))
+	conn := dial(t, serve(t, c, slow(t, 0)))
 	write(t, conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\n")
 	tick := time.NewTicker(100 * time.Millisecond) // a slow client is the subject, not a wait
 	defer tick.Stop()
@@ -155,9 +155,37 @@ func TestRolling_ABodyThatTricklesOutlivesTheReadTimeout(t *testing.T) {
 
 func TestRolling_ABodyThatStallsIs408(t *testing.T) {
 	t.Parallel()
-	conn := dial(t, serve(t, sound(), slow(t)))
+	conn := dial(t, serve(t, sound(), slow(t, 0)))
 	write(t, conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 15\r\n\r\nx")
 	r := answerOf(t, conn)
+	require.Equal(t, http.StatusRequestTimeout, r.StatusCode)
+	body, _ := io.ReadAll(r.Body)
+	require.Contains(t, string(body), "REQUEST_TIMEOUT")
+}
+
+// One byte is always on its way, and it is cut all the same.
+func TestRolling_ABodyThatTricklesBelowTheMinimumIs408(t *testing.T) {
+	t.Parallel()
+	conn := dial(t, serve(t, sound(), slow(t, 1000)))
+	write(t, conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n")
+	done := make(chan struct{})
+	trickled := make(chan struct{})
+	go func() {
+		defer close(trickled)
+		tick := time.NewTicker(20 * time.Millisecond) // a slow client is the subject, not a wait
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-tick.C:
+				_, _ = io.WriteString(conn, "x")
+			}
+		}
+	}()
+	r := answerOf(t, conn)
+	close(done)
+	<-trickled
 	require.Equal(t, http.StatusRequestTimeout, r.StatusCode)
 	body, _ := io.ReadAll(r.Body)
 	require.Contains(t, string(body), "REQUEST_TIMEOUT")

@@ -183,8 +183,11 @@ func (a *App) wire() (m modules, err error) {
 	m.videos, err = videos.New(videos.Deps{
 		DB: a.db, Originals: a.originals, Processed: a.processed, Inspector: m.client, Queue: m.client, Reason: m.client.Explain,
 		Public: public, SigningKey: key, PublicURL: c.HTTP.PublicURL, Require: m.auth.Require, Now: time.Now, Log: a.log,
-		ReadTimeout: c.HTTP.ReadTimeout, SendTimeout: c.HTTP.WriteTimeout,
-		Config: videos.Config{MaxBytes: c.Upload.MaxBytes, Formats: c.Upload.Formats, OriginalTTL: c.Upload.OriginalTTL, RepeatWindow: c.Upload.RepeatWindow},
+		ReadTimeout: c.HTTP.ReadTimeout, MinRate: c.HTTP.MinRate, SendTimeout: c.HTTP.WriteTimeout,
+		Config: videos.Config{
+			MaxBytes: c.Upload.MaxBytes, Formats: c.Upload.Formats, OriginalTTL: c.Upload.OriginalTTL, RepeatWindow: c.Upload.RepeatWindow,
+			PerPlayer: c.Upload.PerPlayer, AtOnce: c.Upload.AtOnce,
+		},
 	})
 	return m, err
 }

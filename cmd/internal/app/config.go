@@ -82,6 +82,8 @@ type Upload struct {
 	processing.Limits `mapstructure:",squash"`
 	OriginalTTL       time.Duration `mapstructure:"original_ttl"`  // of a signed address
 	RepeatWindow      time.Duration `mapstructure:"repeat_window"` // 0: never
+	PerPlayer         int           `mapstructure:"per_player"`    // uploads at once of an account; 0: any number
+	AtOnce            int           `mapstructure:"at_once"`       // uploads at once of this process; 0: any number
 }
 
 // Validate reports every problem at once.
@@ -92,6 +94,12 @@ func (c Upload) Validate() error {
 	}
 	if c.RepeatWindow < 0 || c.RepeatWindow > 24*time.Hour {
 		err = errors.Join(err, errors.New("upload.repeat_window must be from 0s (never) to 24h (ANB_UPLOAD_REPEAT_WINDOW)"))
+	}
+	if c.PerPlayer < 0 {
+		err = errors.Join(err, errors.New("upload.per_player must not be negative; 0 is any number (ANB_UPLOAD_PER_PLAYER)"))
+	}
+	if c.AtOnce < 0 {
+		err = errors.Join(err, errors.New("upload.at_once must not be negative; 0 is any number (ANB_UPLOAD_AT_ONCE)"))
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/net/netutil"
 
 	"anb/modules/auth"
 	"anb/modules/processing"
@@ -35,6 +36,9 @@ func (a *App) Serve(ctx context.Context) ([]lifecycle.Service, error) {
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on http.addr: %w", err)
+	}
+	if c.MaxConnections > 0 {
+		ln = netutil.LimitListener(ln, c.MaxConnections)
 	}
 	a.log.InfoContext(ctx, "serving the API", slog.String("addr", ln.Addr().String()), slog.String("version", a.version))
 	sessions := func(ctx context.Context) error {

@@ -82,7 +82,7 @@ func TestStatement_AgainstAStoppedServerIsUnavailable(t *testing.T) {
 
 func TestStatement_WhoseConnectionBreaksIsUnavailable(t *testing.T) {
 	t.Parallel()
-	p, d := throughProxy(t)
+	p, d := throughProxy(t, 10*time.Second)
 	for name, send := range statements(d, "SELECT 1 FROM pg_sleep(0) WHERE ? = 'word'", "word") {
 		p.cut("word", beforeForwarding, 9) // database/sql tries again a few times
 		require.ErrorIs(t, send(t.Context()), fault.ErrUnavailable, name)
@@ -91,7 +91,7 @@ func TestStatement_WhoseConnectionBreaksIsUnavailable(t *testing.T) {
 
 func TestStatement_WhoseAnswerIsLostIsNotSentAgain(t *testing.T) {
 	t.Parallel()
-	p, d := throughProxy(t)
+	p, d := throughProxy(t, 10*time.Second)
 	require.NoError(t, d.Write(t.Context()).Exec("CREATE TABLE notes (s text)").Error)
 	send := func(s string) error { return d.Write(t.Context()).Exec("INSERT INTO notes VALUES (?)", s).Error }
 	require.NoError(t, send("first"))
@@ -107,7 +107,7 @@ func TestCommit_WhoseConnectionBreaksIsUnknown(t *testing.T) {
 	for when, kept := range map[cutting][]int64{beforeForwarding: {}, afterForwarding: {1}} {
 		t.Run(string(when), func(t *testing.T) {
 			t.Parallel()
-			p, d := throughProxy(t)
+			p, d := throughProxy(t, 10*time.Second)
 			withThings(t, d)
 			p.cut("commit", when, 1)
 			ran := false

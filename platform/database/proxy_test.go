@@ -16,12 +16,13 @@ import (
 	"anb/platform/database"
 )
 
-// cutting says when a proxy breaks a connection.
+// cutting says when a proxy breaks a connection; never swallows the message.
 type cutting string
 
 const (
 	beforeForwarding cutting = "before the server got it"
 	afterForwarding  cutting = "after the server did it"
+	never            cutting = "never: no answer comes"
 )
 
 // proxy stands before a PostgreSQL server and breaks connections when told.
@@ -33,8 +34,8 @@ type proxy struct {
 	times  int
 }
 
-// throughProxy opens a database through a proxy.
-func throughProxy(t *testing.T) (*proxy, *database.DB) {
+// throughProxy opens a database through a proxy, with a query timeout.
+func throughProxy(t *testing.T, timeout time.Duration) (*proxy, *database.DB) {
 	t.Helper()
 	u, err := url.Parse(dbtest.PostgresURL(t, false))
 	require.NoError(t, err)
@@ -62,7 +63,7 @@ func throughProxy(t *testing.T) (*proxy, *database.DB) {
 	q := u.Query()
 	q.Set("host", dir)
 	u.RawQuery = q.Encode()
-	return p, open(t, u.String(), 10*time.Second)
+	return p, open(t, u.String(), timeout)
 }
 
 // cut makes p break the next connections on which the client sends word.
@@ -140,6 +141,9 @@ func (p *proxy) serve(client net.Conn) {
 				return
 			}
 			when, cut := p.due(b)
+			if cut && when == never {
+				continue
+			}
 			if cut && when == beforeForwarding {
 				return
 			}

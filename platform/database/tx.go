@@ -33,21 +33,33 @@ var ErrCommitUnknown = errors.New("outcome of commit unknown")
 // InTx runs f in a transaction that travels in the context it is given: Read
 // and Write return it. When ctx carries one already, f takes part in that. The
 // transaction is rolled back when f fails or panics; InTx returns f's error.
+//
+// BEGIN, COMMIT and ROLLBACK get the query timeout each, BEGIN with the wait
+// for a free connection, and all together four of them: a database that does
+// not answer is fault.ErrUnavailable, and for COMMIT ErrCommitUnknown too.
 func (d *DB) InTx(ctx context.Context, f func(ctx context.Context) error) (err error) {
 	if _, ok := ctx.Value(txKey{}).(*transaction); ok {
 		return f(ctx)
 	}
-	// Begin and commit are statements too; a transaction has a few of them.
 	limited, cancel := context.WithTimeout(ctx, 4*d.timeout)
 	defer cancel()
-	tx := &transaction{db: d.write.WithContext(limited).Begin()}
-	if tx.db.Error != nil {
-		return fmt.Errorf("begin transaction: %w", public(tx.db.Error))
+	// The context of BEGIN is the transaction's for its whole life, so that
+	// only a timer can bound one step.
+	limited, abort := context.WithCancelCause(limited)
+	defer abort(nil)
+	tx := &transaction{}
+	err = d.step(limited, abort, func() error {
+		tx.db = d.write.WithContext(limited).Begin()
+		return tx.db.Error
+	})
+	if err != nil {
+		return fmt.Errorf("begin transaction: %w", public(err))
 	}
 	done := false
 	defer func() {
 		if !done {
-			if e := tx.db.Rollback().Error; e != nil && !errors.Is(e, sql.ErrTxDone) {
+			e := d.step(limited, abort, func() error { return tx.db.Rollback().Error })
+			if e != nil && !errors.Is(e, sql.ErrTxDone) {
 				err = errors.Join(err, fmt.Errorf("roll back: %w", e))
 			}
 		}
@@ -60,13 +72,28 @@ func (d *DB) InTx(ctx context.Context, f func(ctx context.Context) error) (err e
 		return fmt.Errorf("before commit: %w", public(err))
 	}
 	done = true
-	if err := tx.db.Commit().Error; err != nil {
+	if err := d.step(limited, abort, func() error { return tx.db.Commit().Error }); err != nil {
 		return fmt.Errorf("commit: %w", commitError(err))
 	}
 	for _, f := range tx.after {
 		f(ctx)
 	}
 	return nil
+}
+
+// step runs one step of the transaction to which ctx belongs, and aborts it
+// after the query timeout: the error is context.DeadlineExceeded then, not that
+// of a request that has gone. A step that succeeds at the last moment counts,
+// though nothing more can be done in its transaction.
+func (d *DB) step(ctx context.Context, abort context.CancelCauseFunc, do func() error) error {
+	late := fmt.Errorf("no answer within %s: %w", d.timeout, context.DeadlineExceeded)
+	timer := time.AfterFunc(d.timeout, func() { abort(late) })
+	defer timer.Stop()
+	err := do()
+	if err != nil && errors.Is(context.Cause(ctx), late) {
+		return errors.Join(late, err)
+	}
+	return err
 }
 
 // AfterCommit runs f once the transaction that ctx carries is committed, with

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"path"
 	"strconv"
@@ -23,7 +24,7 @@ import (
 func (h handler) originalURL(ctx context.Context, v Video) (string, error) {
 	direct, err := h.Originals.URL(ctx, v.OriginalKey, h.Config.OriginalTTL)
 	if err != nil {
-		return "", fmt.Errorf("sign original of %s: %w", v.ID, err)
+		return "", fmt.Errorf("sign original of %s: %w", v.ID, storageFault(err))
 	}
 	if direct != "" {
 		return direct, nil
@@ -105,7 +106,7 @@ func (h handler) serve(c echo.Context, from storage.Store, key, caching string) 
 		return ErrNotFound
 	}
 	if err != nil {
-		return fmt.Errorf("open %s: %w", key, err)
+		return fmt.Errorf("open %s: %w", key, storageFault(err))
 	}
 	defer func() { _ = file.Close() }()
 	info := file.Info()
@@ -116,29 +117,61 @@ func (h handler) serve(c echo.Context, from storage.Store, key, caching string) 
 	header.Set("ETag", info.ETag)
 	_, extend := httpserver.Rolling(c, h.pace())
 	w := &fileWriter{ResponseWriter: c.Response(), extend: extend}
-	http.ServeContent(w, c.Request(), "", info.ModTime, file)
-	if w.badRange {
+	content := &watched{ReadSeeker: file}
+	http.ServeContent(w, c.Request(), "", info.ModTime, content)
+	switch {
+	case w.badRange:
 		return errRange
+	case content.err != nil && w.pending != 0:
+		for _, k := range []string{"ETag", "Last-Modified", "Accept-Ranges", "Content-Range", "Content-Security-Policy"} {
+			header.Del(k)
+		}
+		return fmt.Errorf("read %s: %w", key, storageFault(content.err))
 	}
+	w.begin()
 	return nil
+}
+
+// watched remembers why a file could not be read: ServeContent does not tell.
+type watched struct {
+	io.ReadSeeker
+	err error
+}
+
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.ReadSeeker.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // readers return it bare
+		w.err = err
+	}
+	return n, err
 }
 
 // filePolicy lets a browser that opens a file's address show its own player or
 // picture, and nothing else.
 const filePolicy = "default-src 'none'; media-src 'self'; img-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
 
-// fileWriter gives each chunk of a download a deadline of its own, and keeps
-// ServeContent's plain text for a bad range from being sent: ours is a problem
-// document.
+// fileWriter gives each chunk of a download a deadline of its own, and holds
+// the head of the answer back until there is something of the file to send:
+// before that a bad range, which ServeContent would answer in plain text, and a
+// storage that is away become problem documents.
 type fileWriter struct {
 	http.ResponseWriter
 	extend   func()
+	pending  int // the status that is held back; 0: none
 	badRange bool
 }
 
 func (w *fileWriter) WriteHeader(status int) {
 	if w.badRange = status == http.StatusRequestedRangeNotSatisfiable; !w.badRange {
-		w.ResponseWriter.WriteHeader(status)
+		w.pending = status
+	}
+}
+
+// begin sends the head of the answer.
+func (w *fileWriter) begin() {
+	if w.pending != 0 {
+		w.ResponseWriter.WriteHeader(w.pending)
+		w.pending = 0
 	}
 }
 
@@ -146,6 +179,7 @@ func (w *fileWriter) Write(p []byte) (int, error) {
 	if w.badRange {
 		return len(p), nil
 	}
+	w.begin()
 	w.extend()
 	return w.ResponseWriter.Write(p)
 }

@@ -11,6 +11,7 @@ import (
 
 	"anb/platform/crash"
 	"anb/platform/database"
+	"anb/platform/fault"
 	"anb/platform/httpserver"
 	"anb/platform/storage"
 )
@@ -164,10 +165,18 @@ func (s *service) remove(ctx context.Context, userID, id uuid.UUID) error {
 	return nil
 }
 
-// storageFault tells the client about a full disk; other causes stay as they are.
+// storageFault makes a failure of our storage one that passes: the request was
+// in order, and the same one may succeed later. What is not there, and a key
+// that cannot be, stay as they are.
 func storageFault(err error) error {
-	if errors.Is(err, storage.ErrFull) {
+	switch {
+	case err == nil, errors.Is(err, storage.ErrNotExist), errors.Is(err, storage.ErrBadKey):
+		return err
+	case errors.Is(err, storage.ErrFull):
 		return ErrStorageFull.Because(err).After(time.Minute)
 	}
-	return err
+	return fault.ErrUnavailable.Because(err).After(storageWait)
 }
+
+// storageWait is when a client is told to try again while storage is away.
+const storageWait = 15 * time.Second

@@ -77,7 +77,7 @@ func (d *disk) Open(ctx context.Context, key string) (Object, error) {
 	// O_NONBLOCK: a named pipe must not hold us up before we see what it is.
 	f, err := d.root.OpenFile(key, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", key, notExist(err))
+		return nil, fmt.Errorf("open %s: %w", key, d.missing(err))
 	}
 	stat, err := f.Stat()
 	if err == nil && !stat.Mode().IsRegular() {
@@ -205,6 +205,20 @@ func (d *disk) Sweep(ctx context.Context, olderThan time.Duration) (int, error) 
 }
 
 func (d *disk) Close() error { return d.root.Close() }
+
+// missing is notExist unless the folder itself was removed, unmounted or
+// replaced: then nothing is known about its objects.
+func (d *disk) missing(err error) error {
+	if err = notExist(err); !errors.Is(err, ErrNotExist) {
+		return err
+	}
+	opened, err1 := d.root.Stat(".")
+	now, err2 := os.Stat(d.path)
+	if err1 != nil || err2 != nil || !os.SameFile(opened, now) {
+		return fmt.Errorf("storage folder %s is not the one that was opened", d.path)
+	}
+	return err
+}
 
 // notExist makes the absence of a file recognisable, also when a part of its
 // path is not a folder.

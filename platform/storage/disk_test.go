@@ -132,6 +132,31 @@ func TestDisk_checkNoticesAnotherFolderInItsPlace(t *testing.T) {
 	require.NoError(t, s.Check(t.Context()))
 }
 
+func TestDisk_withoutItsFolderKnowsOfNoAbsence(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(t *testing.T, dir string){
+		"removed": func(t *testing.T, dir string) { require.NoError(t, os.RemoveAll(dir)) },
+		"a file in its place": func(t *testing.T, dir string) {
+			require.NoError(t, os.RemoveAll(dir))
+			require.NoError(t, os.WriteFile(dir, nil, 0o600))
+		},
+		"another in its place": func(t *testing.T, dir string) {
+			require.NoError(t, os.RemoveAll(dir))
+			require.NoError(t, os.Mkdir(dir, 0o750))
+		},
+	} {
+		s, dir := openDisk(t)
+		_, err := s.Open(t.Context(), "a")
+		require.ErrorIs(t, err, storage.ErrNotExist, name)
+		lose(t, dir)
+		_, err = s.Open(t.Context(), "a")
+		require.Error(t, err, name)
+		require.NotErrorIs(t, err, storage.ErrNotExist, name)
+		_, err = s.Fetch(t.Context(), "a", "")
+		require.NotErrorIs(t, err, storage.ErrNotExist, name)
+	}
+}
+
 func TestRenameNew_replacesNothing(t *testing.T) {
 	t.Parallel()
 	root, err := os.OpenRoot(t.TempDir())

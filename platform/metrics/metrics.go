@@ -16,19 +16,21 @@ type Registry struct {
 	*prometheus.Registry
 	http.Handler
 	requests *prometheus.HistogramVec
+	free     *free
 }
 
 // New returns a registry with the process's own metrics and its version.
 func New(version string) *Registry {
 	r := prometheus.NewRegistry()
+	room := &free{places: map[string]*place{}}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "anb_build_info", Help: "1, labelled with the version that runs."}, []string{"version"})
 	build.WithLabelValues(version).Set(1)
 	requests := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "anb_http_request_seconds", Help: "Time from a request's header to the end of its answer.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300},
 	}, []string{"route", "method", "status"})
-	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build, requests)
-	return &Registry{Registry: r, Handler: promhttp.HandlerFor(r, promhttp.HandlerOpts{}), requests: requests}
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), build, requests, room)
+	return &Registry{Registry: r, Handler: promhttp.HandlerFor(r, promhttp.HandlerOpts{}), requests: requests, free: room}
 }
 
 // Request counts a finished request. The route is its template, never the

@@ -206,13 +206,19 @@ func (r *readiness) look(ctx context.Context) readyResponse {
 		note(name, err, "unavailable", "the storage does not answer or cannot be written")
 	}
 	note("bus", a.bus.Ping(ctx), "degraded", "Redis does not answer; new videos wait")
-	free, known, err := a.originals.Free(ctx)
-	if err == nil && known && free < uint64(lowDisk*a.config.Upload.MaxBytes) {
-		err = errLowDisk
-	}
-	note("disk", err, "degraded", "little room is left for uploads")
+	note("disk", errors.Join(a.low(ctx, a.originals), a.low(ctx, a.processed)), "degraded", "little room is left for uploads or published files")
 	r.at, r.last = time.Now(), readyResponse{Status: status, Checks: checks}
 	return r.last
+}
+
+// low is an error when a store has little room, or cannot say although it has
+// a limit.
+func (a *App) low(ctx context.Context, s storage.Store) error {
+	free, known, err := s.Free(ctx)
+	if err == nil && known && free < uint64(lowDisk*a.config.Upload.MaxBytes) {
+		return errLowDisk
+	}
+	return err
 }
 
 var errLowDisk = errors.New("low disk")

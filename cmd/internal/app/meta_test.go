@@ -22,6 +22,11 @@ type full struct{ storage.Store }
 
 func (full) Check(context.Context) error { return fmt.Errorf("probe: %w", storage.ErrFull) }
 
+// tight is a store with hardly any room.
+type tight struct{ storage.Store }
+
+func (tight) Free(context.Context) (uint64, bool, error) { return 1, true, nil }
+
 func TestReadyz_TellsWhatIsAway(t *testing.T) {
 	t.Parallel()
 	// what is not named is ok
@@ -53,6 +58,11 @@ func TestReadyz_TellsWhatIsAway(t *testing.T) {
 			set: func(t *testing.T) (string, []string) {
 				return dbtest.PostgresURL(t, true), []string{"ANB_UPLOAD_MAX_BYTES=1000000000000000000"}
 			},
+			status: 200, want: readyResponse{Status: "degraded", Checks: map[string]check{"disk": {Status: "degraded"}, "bus": {Status: "degraded"}}},
+		},
+		"the disk of published files is nearly full": {
+			set:    func(t *testing.T) (string, []string) { return dbtest.PostgresURL(t, true), nil },
+			before: func(_ *testing.T, a *App) { a.processed = tight{a.processed} },
 			status: 200, want: readyResponse{Status: "degraded", Checks: map[string]check{"disk": {Status: "degraded"}, "bus": {Status: "degraded"}}},
 		},
 		"the storage is gone": {

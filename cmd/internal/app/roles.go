@@ -32,6 +32,7 @@ func (a *App) Serve(ctx context.Context) ([]lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.tellRoom()
 	c := a.config.HTTP
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
 	if err != nil {
@@ -82,6 +83,8 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 		return nil, err
 	}
 	a.onClose(w.Close)
+	a.tellRoom()
+	a.metrics.Free("work", w.Free)
 	consumer, err := a.bus.NewWorker(taskbus.WorkerOptions{
 		ID: id, Queues: c.Work.Queues, Concurrency: c.Work.Concurrency, Drain: c.Work.Drain,
 		Tasks: map[string]taskbus.Handler{processing.TaskName: w.Handle},
@@ -102,6 +105,12 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 		{Name: "sweeper", Run: lifecycle.Every(a.log, "sweeper", c.Processing.SweepInterval, w.Sweep)},
 		{Name: "janitor", Run: lifecycle.Every(a.log, "janitor", c.Work.JanitorInterval, tidy)},
 	}, nil
+}
+
+// tellRoom has the metrics tell how much room the storage has.
+func (a *App) tellRoom() {
+	a.metrics.Free("originals", a.originals.Free)
+	a.metrics.Free("processed", a.processed.Free)
 }
 
 // errStuck ends a worker that a supervisor should start anew.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -29,6 +30,17 @@ func serve(t *testing.T, a *App, addr string) {
 		stop()
 		require.NoError(t, <-ended)
 	})
+}
+
+func TestServe_TellsTheRoomOfItsStorage(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t, "sqlite:"+filepath.Join(t.TempDir(), "x.db"))
+	serve(t, a, "127.0.0.1:0")
+	w := httptest.NewRecorder()
+	a.metrics.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	require.Contains(t, w.Body.String(), `anb_storage_free_bytes{place="originals"} `)
+	require.Contains(t, w.Body.String(), `anb_storage_free_bytes{place="processed"} `)
+	require.NotContains(t, w.Body.String(), `place="work"`)
 }
 
 func TestServe_TakesNoMoreConnectionsThanConfiguredAndGoesOnWhenOneEnds(t *testing.T) {

@@ -103,8 +103,9 @@ const (
 	outcomeDone      outcome = "done"
 	outcomeFailed    outcome = "failed"
 	outcomeCancelled outcome = "cancelled"
-	outcomeReleased  outcome = "released" // handed back by a worker that stopped
-	outcomeLost      outcome = "lost"     // its worker fell silent
+	outcomeReleased  outcome = "released"  // handed back by a worker that stopped
+	outcomeLost      outcome = "lost"      // its worker fell silent
+	outcomePostponed outcome = "postponed" // for want of room or storage; did not count
 )
 
 // errLost means that the job is another's by now, or nobody's: what was made

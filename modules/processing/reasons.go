@@ -112,6 +112,8 @@ type Failure struct {
 	ExitCode int    // of ffmpeg or ffprobe; 0 when neither ended badly
 	Signal   string // that ended it; empty when none
 	Tail     string // the end of its stderr
+
+	unforeseen bool // an error that nobody classified
 }
 
 // Error gives the reason and the cause, for logs.

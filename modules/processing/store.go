@@ -137,6 +137,9 @@ func (s store) finish(ctx context.Context, c claim, to State, o outcome, f *Fail
 		values["finished_at"] = gorm.Expr(s.db.Now())
 	case Retrying:
 		values["run_after"] = gorm.Expr(s.db.In(), database.Micros(wait))
+		if o == outcomePostponed {
+			values["attempt"] = gorm.Expr("attempt - 1")
+		}
 	case Queued: // handed back: the attempt does not count
 		values["attempt"] = gorm.Expr("attempt - 1")
 	}
@@ -148,6 +151,13 @@ func (s store) finish(ctx context.Context, c claim, to State, o outcome, f *Fail
 		return errLost
 	}
 	return s.endAttempt(ctx, c.ID, c.Fence, o, f)
+}
+
+// younger reports whether a claim's job was made less than d ago.
+func (s store) younger(ctx context.Context, c claim, d time.Duration) (bool, error) {
+	var n int64
+	err := s.db.Write(ctx).Table("jobs").Where("id = ? AND created_at > "+s.db.Ago(), c.ID, database.Micros(d)).Count(&n).Error
+	return n > 0, err
 }
 
 // describe writes down how good an attempt's source was and what encoded it.

@@ -143,13 +143,16 @@ func (w *Worker) run(ctx context.Context, c claim) {
 	case work.Err() != nil:
 		f = &Failure{Reason: ReasonTimeout, Err: err}
 	default:
-		f = &Failure{Reason: ReasonStorage, Err: err}
+		f = &Failure{Reason: ReasonStorage, Err: err, unforeseen: true}
 	}
-	switch err := w.fail(end, c, f); {
+	switch postponed, err := w.fail(end, c, f); {
 	case errors.Is(err, errLost): // cancelled, which is why it failed
 		log.InfoContext(end, "job stopped: cancelled or taken over", took)
 	case err != nil:
 		log.ErrorContext(end, "failure not recorded, the lease will end", slog.Any("error", err))
+	case postponed:
+		log.WarnContext(end, "attempt failed for want of room or storage, and does not count", took,
+			slog.String("reason", string(f.Reason)), slog.Any("error", f.Err))
 	default:
 		log.WarnContext(end, "attempt failed", took, slog.String("reason", string(f.Reason)), slog.Any("error", f.Err))
 	}
@@ -189,7 +192,7 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	}
 	path, err := w.Originals.Fetch(ctx, original.Key, dir)
 	if err != nil {
-		return made, storeFailure("fetch original", err)
+		return made, storeFailure(ctx, "fetch original", err)
 	}
 	crash.At(crash.EncodeFetched)
 	source, err := w.Inspector.Inspect(ctx, path)
@@ -214,12 +217,12 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 		return made, err
 	}
 	if err := storage.PutFile(ctx, w.Processed, out.Video.Path, name+".mp4", "video/mp4"); err != nil {
-		return made, storeFailure("store video", err)
+		return made, storeFailure(ctx, "store video", err)
 	}
 	made.files.VideoKey, made.files.VideoBytes, made.files.VideoSHA256 = name+".mp4", out.Video.Size, out.Video.SHA256
 	crash.At(crash.PublishVideo)
 	if err := storage.PutFile(ctx, w.Processed, out.Poster.Path, name+".jpg", "image/jpeg"); err != nil {
-		return made, storeFailure("store poster", err)
+		return made, storeFailure(ctx, "store poster", err)
 	}
 	made.files.ThumbnailKey, made.files.ThumbnailBytes, made.files.ThumbnailSHA256 = name+".jpg", out.Poster.Size, out.Poster.SHA256
 	crash.At(crash.PublishPoster)
@@ -272,9 +275,16 @@ func (w *Worker) discard(ctx context.Context, made product, log *slog.Logger) {
 	}
 }
 
-// fail records a failed attempt: another one later, or the end.
-func (w *Worker) fail(ctx context.Context, c claim, f *Failure) error {
-	return w.DB.InTx(ctx, func(ctx context.Context) error {
+// fail records a failed attempt: another one later, which may not count (see
+// outage), or the end.
+func (w *Worker) fail(ctx context.Context, c claim, f *Failure) (postponed bool, err error) {
+	out := w.outage(ctx, f)
+	err = w.DB.InTx(ctx, func(ctx context.Context) (err error) {
+		if out {
+			if postponed, err = w.postpone(ctx, c, f); err != nil || postponed {
+				return err
+			}
+		}
 		if !f.Reason.Permanent() && !c.last() {
 			return w.store.finish(ctx, c, Retrying, outcomeFailed, f, w.Config.backoff(c.Attempt, mathrand.Float64()))
 		}
@@ -283,14 +293,7 @@ func (w *Worker) fail(ctx context.Context, c claim, f *Failure) error {
 		}
 		return w.Videos.Fail(ctx, c.VideoID, f.Reason.Code())
 	})
-}
-
-// storeFailure is a failure of our storage; the end of the context stays.
-func storeFailure(doing string, err error) error {
-	if errors.Is(err, storage.ErrFull) {
-		return &Failure{Reason: ReasonNoSpace, Err: fmt.Errorf("%s: %w", doing, err)}
-	}
-	return failure(doing, err, ReasonStorage)
+	return postponed, err
 }
 
 // clean makes text safe to store: PostgreSQL refuses NUL and broken UTF-8.

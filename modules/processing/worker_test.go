@@ -76,8 +76,12 @@ func TestWorker_FailuresRetryAndThenEnd(t *testing.T) {
 			err: &Failure{Reason: ReasonTruncated}, states: []State{Dead}, video: "TRUNCATED", outcomes: []string{"failed"},
 		},
 		"a transient one is tried three times, and the last is the reason": {
-			err: &Failure{Reason: ReasonNoSpace, Err: errors.New("disk \x00full\xff")}, states: []State{Retrying, Retrying, Dead},
-			video: "NO_SPACE", outcomes: []string{"failed", "failed", "failed"},
+			err: &Failure{Reason: ReasonKilled, Err: errors.New("out \x00of memory\xff")}, states: []State{Retrying, Retrying, Dead},
+			video: "KILLED", outcomes: []string{"failed", "failed", "failed"},
+		},
+		"a damaged file about which ffmpeg complains as about a disk": {
+			err: &Failure{Reason: ReasonStorage, ExitCode: 1, Err: errors.New("Input/output error")}, states: []State{Retrying, Retrying, Dead},
+			video: "STORAGE", outcomes: []string{"failed", "failed", "failed"},
 		},
 		"an unknown error counts as ours": {
 			err: errors.New("odd"), states: []State{Retrying, Retrying, Dead}, video: "STORAGE", outcomes: []string{"failed", "failed", "failed"},

@@ -21,7 +21,6 @@ const (
 // contradicts their jobs'. It changes nothing; each comparison is of one
 // moment. An error means that it could not look.
 func Audit(ctx context.Context, d *database.DB, now time.Time, report audit.Report) error {
-	const active = "('queued', 'running', 'retrying')"
 	for _, q := range []struct {
 		detail, sql string
 		args        []any
@@ -30,27 +29,47 @@ func Audit(ctx context.Context, d *database.DB, now time.Time, report audit.Repo
 			WHERE state = 'running' AND lease_until < ? ORDER BY id`, []any{database.At(now.Add(-lateLease))}},
 		{fmt.Sprintf("has been due for more than %s: is a worker running?", lateStart), `SELECT id, video_id FROM jobs
 			WHERE state IN ('queued', 'retrying') AND run_after < ? AND created_at < ? ORDER BY id`, []any{database.At(now.Add(-lateStart)), database.At(now.Add(-lateStart))}},
-		{"is active although its video is finished", `SELECT j.id, j.video_id FROM jobs j JOIN videos v ON v.id = j.video_id
-			WHERE j.state IN ` + active + ` AND v.status IN ('processed', 'failed') ORDER BY j.id`, nil},
-		{"video waits, but nobody will process it", `SELECT NULL AS id, v.id AS video_id FROM videos v
-			WHERE v.status IN ('uploaded', 'processing') AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id = v.id AND j.state IN ` + active + `) ORDER BY v.id`, nil},
+		{"is active although its video is finished", activeOfFinished, nil},
+		{"video waits, but nobody will process it", waitingWithoutJob, nil},
 		{"video is published, but no job made it", `SELECT NULL AS id, v.id AS video_id FROM videos v
 			WHERE v.status = 'processed' AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id = v.id AND j.state = 'done') ORDER BY v.id`, nil},
 	} {
-		var wrong []struct {
-			ID      *uuid.UUID
-			VideoID uuid.UUID
-		}
-		if err := d.Read(ctx).Raw(q.sql, q.args...).Scan(&wrong).Error; err != nil {
-			return fmt.Errorf("look for jobs: %w", err)
+		wrong, err := oddJobs(ctx, d, q.sql, q.args...)
+		if err != nil {
+			return err
 		}
 		for _, w := range wrong {
-			subject := "of video " + w.VideoID.String()
-			if w.ID != nil {
-				subject = w.ID.String() + " " + subject
-			}
-			report(audit.Finding{Check: "job", Subject: subject, Detail: q.detail})
+			report(w.finding(q.detail))
 		}
 	}
 	return nil
+}
+
+const (
+	active           = "('queued', 'running', 'retrying')"
+	activeOfFinished = `SELECT j.id, j.video_id FROM jobs j JOIN videos v ON v.id = j.video_id
+		WHERE j.state IN ` + active + ` AND v.status IN ('processed', 'failed') ORDER BY j.id`
+	waitingWithoutJob = `SELECT NULL AS id, v.id AS video_id FROM videos v
+		WHERE v.status IN ('uploaded', 'processing') AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.video_id = v.id AND j.state IN ` + active + `) ORDER BY v.id`
+)
+
+// oddJob is a job, or a video without one, that something contradicts.
+type oddJob struct {
+	ID      *uuid.UUID
+	VideoID uuid.UUID
+}
+
+func oddJobs(ctx context.Context, d *database.DB, query string, args ...any) (odd []oddJob, err error) {
+	if err := d.Read(ctx).Raw(query, args...).Scan(&odd).Error; err != nil {
+		return nil, fmt.Errorf("look for jobs: %w", err)
+	}
+	return odd, nil
+}
+
+func (o oddJob) finding(detail string) audit.Finding {
+	subject := "of video " + o.VideoID.String()
+	if o.ID != nil {
+		subject = o.ID.String() + " " + subject
+	}
+	return audit.Finding{Check: "job", Subject: subject, Detail: detail}
 }

@@ -16,6 +16,21 @@ import (
 	"anb/platform/database"
 )
 
+// withVideos adds a player, and returns what adds unprocessed videos of theirs.
+func withVideos(t *testing.T, d *database.DB) (add func() uuid.UUID) {
+	t.Helper()
+	player, now := uuid.New(), database.At(time.Now())
+	do := func(sql string, args ...any) { require.NoError(t, d.Write(t.Context()).Exec(sql, args...).Error) }
+	do(`INSERT INTO users (id, email, email_key, password_hash, first_name, last_name, city, city_key, country, created_at, updated_at)
+		VALUES (?, 'a', 'a', 'x', 'Ana', 'Gil', 'Cali', 'cali', 'Colombia', ?, ?)`, player, now, now)
+	return func() uuid.UUID {
+		id := uuid.New()
+		do(`INSERT INTO videos (id, user_id, title, status, city_key, search_key, original_key, original_bytes, original_sha256, uploaded_at)
+			VALUES (?, ?, 't', 'uploaded', 'cali', 't', ?, 1, 'x', ?)`, id, player, id.String(), now)
+		return id
+	}
+}
+
 func TestAudit_NamesJobsThatNobodyCarriesOn(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *database.DB) {
@@ -28,15 +43,7 @@ func TestAudit_NamesJobsThatNobodyCarriesOn(t *testing.T) {
 			t.Helper()
 			require.NoError(t, d.Write(t.Context()).Exec(sql, args...).Error)
 		}
-		player := uuid.New()
-		do(`INSERT INTO users (id, email, email_key, password_hash, first_name, last_name, city, city_key, country, created_at, updated_at)
-			VALUES (?, 'a', 'a', 'x', 'Ana', 'Gil', 'Cali', 'cali', 'Colombia', ?, ?)`, player, database.At(now), database.At(now))
-		video := func() uuid.UUID {
-			id := uuid.New()
-			do(`INSERT INTO videos (id, user_id, title, status, city_key, search_key, original_key, original_bytes, original_sha256, uploaded_at)
-				VALUES (?, ?, 't', 'uploaded', 'cali', 't', ?, 1, 'x', ?)`, id, player, id.String(), database.At(now))
-			return id
-		}
+		video := withVideos(t, d)
 		task, id := uuid.New(), video()
 		lost := "job of video " + id.String() + ": video waits, but nobody will process it"
 		require.Equal(t, []string{lost}, audited(), "it never had a job")

@@ -33,13 +33,16 @@ func (w *Worker) Sweep(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// reclaim ends an attempt whose lease has expired. The reason of a job whose
+// reclaim ends an attempt whose lease has expired; errLost when it has not, or
+// another sweeper was first. The reason of a job whose
 // attempts run out is that of its last recorded failure; if there is none, its
 // workers died each time.
 func (w *Worker) reclaim(ctx context.Context, l lostJob) error {
 	return w.DB.InTx(ctx, func(ctx context.Context) error {
-		if ok, err := w.store.stillExpired(ctx, l.Claim); err != nil || !ok {
+		if ok, err := w.store.stillExpired(ctx, l.Claim); err != nil {
 			return err
+		} else if !ok {
+			return errLost
 		}
 		w.Log.WarnContext(ctx, "lease expired: its worker fell silent", slog.String("task_id", l.Claim.ID.String()),
 			slog.Int("attempt", l.Claim.Attempt), slog.Int64("fence", l.Claim.Fence))

@@ -65,3 +65,17 @@ func (a *App) Audit(ctx context.Context, quick bool, report audit.Report) (looke
 		rankings.Audit(ctx, a.db, report), processing.Audit(ctx, a.db, time.Now(), report),
 		processing.AuditProcesses(a.config.Processing.WorkDir, report))
 }
+
+// Repair mends what Audit names and what has only one right end, while
+// everything else goes on, and tells of each: counters, jobs, and the leases of
+// dead workers. It neither reads nor touches files and removes no rows. It ends
+// with the first error; what was told is done.
+func (a *App) Repair(ctx context.Context, done audit.Report) error {
+	if err := rankings.Repair(ctx, a.db, done); err != nil {
+		return err
+	}
+	return processing.Repairer{
+		DB: a.db, Videos: videos.NewCatalog(a.db, cache.New(publicCacheAge, 1, time.Now), time.Now),
+		Config: a.config.Processing, Now: time.Now, Log: a.log,
+	}.Repair(ctx, done)
+}

@@ -41,14 +41,12 @@ func (d *DB) InTx(ctx context.Context, f func(ctx context.Context) error) (err e
 	if _, ok := ctx.Value(txKey{}).(*transaction); ok {
 		return f(ctx)
 	}
-	limited, cancel := context.WithTimeout(ctx, 4*d.timeout)
-	defer cancel()
 	// The context of BEGIN is the transaction's for its whole life, so that
 	// only a timer can bound one step.
-	limited, abort := context.WithCancelCause(limited)
-	defer abort(nil)
+	limited, abort := context.WithTimeout(ctx, 4*d.timeout)
+	defer abort()
 	tx := &transaction{}
-	err = d.step(limited, abort, func() error {
+	err = d.step(abort, func() error {
 		tx.db = d.write.WithContext(limited).Begin()
 		return tx.db.Error
 	})
@@ -58,7 +56,7 @@ func (d *DB) InTx(ctx context.Context, f func(ctx context.Context) error) (err e
 	done := false
 	defer func() {
 		if !done {
-			e := d.step(limited, abort, func() error { return tx.db.Rollback().Error })
+			e := d.step(abort, func() error { return tx.db.Rollback().Error })
 			if e != nil && !errors.Is(e, sql.ErrTxDone) {
 				err = errors.Join(err, fmt.Errorf("roll back: %w", e))
 			}
@@ -72,7 +70,13 @@ func (d *DB) InTx(ctx context.Context, f func(ctx context.Context) error) (err e
 		return fmt.Errorf("before commit: %w", public(err))
 	}
 	done = true
-	if err := d.step(limited, abort, func() error { return tx.db.Commit().Error }); err != nil {
+	committed := false
+	err = d.step(abort, func() error {
+		err := tx.db.Commit().Error
+		committed = err == nil // at the last moment, perhaps
+		return err
+	})
+	if !committed {
 		return fmt.Errorf("commit: %w", commitError(err))
 	}
 	for _, f := range tx.after {
@@ -81,19 +85,16 @@ func (d *DB) InTx(ctx context.Context, f func(ctx context.Context) error) (err e
 	return nil
 }
 
-// step runs one step of the transaction to which ctx belongs, and aborts it
-// after the query timeout: the error is context.DeadlineExceeded then, not that
-// of a request that has gone. A step that succeeds at the last moment counts,
-// though nothing more can be done in its transaction.
-func (d *DB) step(ctx context.Context, abort context.CancelCauseFunc, do func() error) error {
-	late := fmt.Errorf("no answer within %s: %w", d.timeout, context.DeadlineExceeded)
-	timer := time.AfterFunc(d.timeout, func() { abort(late) })
-	defer timer.Stop()
+// step runs one step of a transaction, and aborts the transaction after the
+// query timeout: the error is context.DeadlineExceeded then, not that of a
+// request that has gone, also when the step itself just succeeded.
+func (d *DB) step(abort context.CancelFunc, do func() error) error {
+	timer := time.AfterFunc(d.timeout, abort)
 	err := do()
-	if err != nil && errors.Is(context.Cause(ctx), late) {
-		return errors.Join(late, err)
+	if timer.Stop() {
+		return err
 	}
-	return err
+	return errors.Join(fmt.Errorf("no answer within %s: %w", d.timeout, context.DeadlineExceeded), err)
 }
 
 // AfterCommit runs f once the transaction that ctx carries is committed, with

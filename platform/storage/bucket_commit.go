@@ -38,7 +38,7 @@ func (b *bucket) commit(ctx context.Context, s *Staged, key, contentType string)
 		BeforeWrite:    b.tune,
 	})
 	if err == nil {
-		return nil
+		return b.confirm(ctx, key, mark, stat.Size())
 	}
 	if gcerrors.Code(err) != gcerrors.FailedPrecondition {
 		return withFull(noRoom(err))
@@ -49,6 +49,22 @@ func (b *bucket) commit(ctx context.Context, s *Staged, key, contentType string)
 		return nil
 	}
 	return fmt.Errorf("%w: %w", ErrExist, err)
+}
+
+// confirm asks for the object that was acknowledged. Some servers answer 200
+// and put the error into the body, and a row without its file is what must
+// never be; one small request more is cheap.
+func (b *bucket) confirm(ctx context.Context, key, mark string, size int64) error {
+	a, err := b.blob.Attributes(ctx, key)
+	if err == nil && (a.Metadata[stagedMark] != mark || a.Size != size) {
+		err = fmt.Errorf("there is another object of %d bytes", a.Size)
+	}
+	if err == nil {
+		return nil
+	}
+	// It may be there all the same; what stays is the janitor's.
+	_ = b.blob.Delete(ctx, key)
+	return fmt.Errorf("confirm what was stored: %w", err)
 }
 
 // upload writes all of r or nothing.

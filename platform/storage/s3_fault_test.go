@@ -45,15 +45,16 @@ func TestS3_Faults(t *testing.T) {
 			match   func(*http.Request) bool
 			want    error
 		}{
-			"a small file, 500":       {"x", 500, isPut, nil},
-			"a small file, 503":       {"x", 503, isPut, nil},
-			"no permission":           {"x", 403, isPut, nil},
-			"no room":                 {"x", 507, isPut, storage.ErrFull},
-			"no room for a part":      {big, 507, isPart, storage.ErrFull},
-			"a part, 500":             {big, 500, isPart, nil},
-			"the end, 500":            {big, 500, isComplete, nil},
-			"the end, 200 with error": {big, 200, isComplete, nil},
-			"the beginning, 500":      {big, 500, func(r *http.Request) bool { return r.URL.Query().Has("uploads") && r.Method == http.MethodPost }, nil},
+			"a small file, 500":        {"x", 500, isPut, nil},
+			"a small file, 503":        {"x", 503, isPut, nil},
+			"a small file, 200 though": {"x", 200, isPut, nil},
+			"no permission":            {"x", 403, isPut, nil},
+			"no room":                  {"x", 507, isPut, storage.ErrFull},
+			"no room for a part":       {big, 507, isPart, storage.ErrFull},
+			"a part, 500":              {big, 500, isPart, nil},
+			"the end, 500":             {big, 500, isComplete, nil},
+			"the end, 200 with error":  {big, 200, isComplete, nil},
+			"the beginning, 500":       {big, 500, func(r *http.Request) bool { return r.URL.Query().Has("uploads") && r.Method == http.MethodPost }, nil},
 		}
 		for name, tt := range tests {
 			t.Run(name, func(t *testing.T) {

@@ -117,4 +117,3 @@ func (f *S3) Pending(t *testing.T) int {
 	t.Helper()
 	return strings.Count(f.Request(t, http.MethodGet, "/bucket?uploads"), "<UploadId>")
 }
-

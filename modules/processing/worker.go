@@ -10,6 +10,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -168,6 +169,12 @@ type product struct {
 // attempt makes the files of one job. The keys it returns are in storage, with
 // an error too.
 func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made product, err error) {
+	defer func() {
+		if p := recover(); p != nil { // this attempt has failed, the others of this process go on
+			log.ErrorContext(ctx, "panic", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
+			err = &Failure{Reason: ReasonPoison, Err: fmt.Errorf("panic: %v", p)}
+		}
+	}()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	pulse := &pulse{worker: w, claim: c, log: log, lost: func() { stop(errLost) }, stage: StageProbe}

@@ -16,10 +16,11 @@ import (
 const (
 	killVariable  = "ANB_CRASH_AT"
 	stallVariable = "ANB_STALL_AT"
+	panicVariable = "ANB_PANIC_AT"
 )
 
 // Variables are the environment variables that arm points.
-func Variables() []string { return []string{killVariable, stallVariable} }
+func Variables() []string { return []string{killVariable, stallVariable, panicVariable} }
 
 // fuse burns down each time its point is passed.
 type fuse struct {
@@ -27,7 +28,7 @@ type fuse struct {
 	left  atomic.Int64
 }
 
-var kill, stall = fuseOf(killVariable), fuseOf(stallVariable)
+var kill, stall, panics = fuseOf(killVariable), fuseOf(stallVariable), fuseOf(panicVariable)
 
 // fuseOf reads a variable when its fuse is first asked for. What it cannot
 // understand is a panic, lest a test believe that it was armed.
@@ -56,7 +57,7 @@ func fuseOf(variable string) func() *fuse {
 // once.
 func (f *fuse) due(p Point) bool { return f.point == p && f.left.Add(-1) == 0 }
 
-// At kills this process or stalls this goroutine if that is due at p.
+// At kills this process, stalls this goroutine or panics if that is due at p.
 func At(p Point) {
 	if kill().due(p) {
 		fmt.Fprintf(os.Stderr, "crash point %s reached\n", p)
@@ -66,5 +67,8 @@ func At(p Point) {
 	if stall().due(p) {
 		fmt.Fprintf(os.Stderr, "stall point %s reached\n", p)
 		select {}
+	}
+	if panics().due(p) {
+		panic(fmt.Sprintf("panic point %s reached", p))
 	}
 }

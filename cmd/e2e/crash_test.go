@@ -23,9 +23,6 @@ var telling = []crash.Point{
 	crash.EncodeRunning, crash.PublishPublished,
 }
 
-// fullFaults reports whether the long suite was asked for.
-func fullFaults() bool { return os.Getenv("ANB_TEST_FAULTS") == "full" }
-
 // Whatever step the process dies at: what a client was told is true, nothing is
 // there twice, and whoever carries on ends the work. The short suite kills at
 // some points, once each; with ANB_TEST_FAULTS=full it is all of them, 20 times
@@ -33,7 +30,7 @@ func fullFaults() bool { return os.Getenv("ANB_TEST_FAULTS") == "full" }
 func TestCrash_LosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
 	points, rounds := telling, 1
-	if fullFaults() {
+	if full() {
 		points, rounds = crash.Points(), 20
 	}
 	for _, p := range points {
@@ -117,7 +114,7 @@ func TestRelease_HasNoCrashPoints(t *testing.T) {
 // is part of the long suite only.
 func TestCrash_StuckFetchLoopEndsItsWorker(t *testing.T) {
 	t.Parallel()
-	if !fullFaults() {
+	if !full() {
 		return
 	}
 	f := newFleet(t, binary(t), append(quick, "ANB_WORK_DRAIN=1s")...)

@@ -74,7 +74,7 @@ func bucketFails(x *experiment) {
 			id := again.text("video_id")
 			x.eventually(patience, "no attempt fails", func() bool {
 				attempts := r.attemptsOf(id)
-				return len(attempts) > 0 && attempts[0].Outcome == "failed"
+				return len(attempts) > 0 && attempts[0].Outcome == "postponed"
 			})
 			require.Equal(x, "storage", r.attemptsOf(id)[0].Reason)
 			s3.Answering(nil)

@@ -2,8 +2,6 @@
 
 package e2e
 
-func slowFaults() []faultCase    { return nil }
-func requestFaults() []faultCase { return nil }
-func stopFaults() []faultCase    { return nil }
-func startFaults() []faultCase   { return nil }
-func schemaFaults() []faultCase  { return nil }
+func stopFaults() []faultCase   { return nil }
+func startFaults() []faultCase  { return nil }
+func schemaFaults() []faultCase { return nil }

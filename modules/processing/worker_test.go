@@ -110,15 +110,14 @@ func TestWorker_FailuresRetryAndThenEnd(t *testing.T) {
 	})
 }
 
-func TestWorker_APanicInTheEncoderIsTheBusToCatchAndTheLeaseToEnd(t *testing.T) {
+func TestWorker_APanicInTheEncoderFailsTheAttempt(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, dbtest.SQLite(t), func(context.Context, Job, Report) (Output, error) { panic("boom") })
 	task, _ := b.enqueue(t)
-	require.Panics(t, func() { b.Handle(t.Context(), task.String()) })
-	require.Equal(t, Running, b.job(t, task).State)
-	b.expire(t, task)
-	require.NoError(t, b.Sweep(t.Context()))
+	b.Handle(t.Context(), task.String())
 	require.Equal(t, Retrying, b.job(t, task).State)
+	require.Equal(t, []string{"failed"}, b.outcomes(t, task))
+	require.Zero(t, b.files(t))
 }
 
 func TestWorker_StoppingHandsTheJobBackUnburnt(t *testing.T) {

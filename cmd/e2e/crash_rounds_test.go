@@ -39,7 +39,8 @@ type crashLab struct {
 // noted is an upload as its client remembers it.
 type noted struct{ video, key, sha256 string }
 
-// opened is a video that was acknowledged, and since when its work lies idle.
+// opened is a video that was acknowledged, and since when its work lies idle;
+// zero: nobody died of it.
 type opened struct {
 	video string
 	since time.Time
@@ -101,7 +102,11 @@ func (l *crashLab) again(c *client, r request) (status int, answer map[string]an
 }
 
 // recovered notes how long the work of a process that died has waited.
-func (l *crashLab) recovered(since time.Time) { l.Recovery = max(l.Recovery, time.Since(since)) }
+func (l *crashLab) recovered(since time.Time) {
+	if !since.IsZero() {
+		l.Recovery = max(l.Recovery, time.Since(since))
+	}
+}
 
 // fresh makes an upload with a key and with content of its own.
 func (l *crashLab) fresh() (request, noted) {
@@ -183,8 +188,10 @@ func (l *crashLab) voteRound() {
 // point with the next video.
 func (l *crashLab) workRound() {
 	l.t.Helper()
+	// At some points the dead one had done all that a video needs.
+	l.open = slices.DeleteFunc(l.open, func(o opened) bool { return l.ana.video(o.video)["status"] == "processed" })
 	if len(l.open) == 0 {
-		l.open = append(l.open, opened{l.accepted(l.fresh()), time.Now()})
+		l.open = append(l.open, opened{l.accepted(l.fresh()), time.Time{}})
 	}
 	worker := l.armed("ANB_CRASH_AT="+string(l.point)+":2", "work")
 	l.settle(worker)

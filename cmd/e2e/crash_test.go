@@ -26,7 +26,7 @@ var telling = []crash.Point{
 // Whatever step the process dies at: what a client was told is true, nothing is
 // there twice, and whoever carries on ends the work. The short suite kills at
 // some points, once each; with ANB_TEST_FAULTS=full it is all of them, 20 times
-// each, in some fifteen minutes.
+// each, in ten minutes of two cores.
 func TestCrash_LosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
 	points, rounds := telling, 1

@@ -27,7 +27,7 @@ const (
 	EnqueueSent     Point = "enqueue.sent"     // the wake-up was sent
 	UploadAnswering Point = "upload.answering" // all is done but the answer
 
-	FetchNext    Point = "fetch.next"    // a worker is about to take a message
+	FetchNext    Point = "fetch.next"    // a worker is about to take a message; again each second
 	ClaimClaimed Point = "claim.claimed" // in the transaction: the job's row
 	ClaimMarked  Point = "claim.marked"  // in the transaction: the video's status
 	ClaimTaken   Point = "claim.taken"   // both are committed, nothing has begun

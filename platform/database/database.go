@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/glebarez/sqlite"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -80,7 +82,11 @@ func Open(c Config, log *slog.Logger) (*DB, error) {
 	}
 	d := &DB{dialect: dialect, timeout: c.QueryTimeout}
 	if dialect == Postgres {
-		d.write, err = open(postgres.New(postgres.Config{DSN: c.URL}), c, log, c.MaxOpen)
+		dialector, err := postgresDialector(c)
+		if err != nil {
+			return nil, err
+		}
+		d.write, err = open(dialector, c, log, c.MaxOpen)
 		d.read = d.write
 		return d, err
 	}
@@ -99,6 +105,21 @@ func Open(c Config, log *slog.Logger) (*DB, error) {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
+}
+
+// postgresDialector bounds connecting by the query timeout unless the URL has a
+// connect_timeout: database/sql also connects in the background, with no
+// request's context, and a connection that is never answered would keep its
+// slot of the pool for ever.
+func postgresDialector(c Config) (gorm.Dialector, error) {
+	config, err := pgx.ParseConfig(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("open database: %w", withoutSecrets(err, c.URL))
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = c.QueryTimeout
+	}
+	return postgres.New(postgres.Config{Conn: stdlib.OpenDB(*config)}), nil
 }
 
 func open(dialector gorm.Dialector, c Config, log *slog.Logger, conns int) (*gorm.DB, error) {

@@ -115,3 +115,24 @@ func TestInTx_OfARequestThatHasGoneIsNoOutage(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.NotErrorIs(t, err, fault.ErrUnavailable)
 }
+
+// A pool opens connections for those who wait in the background, with no
+// context of theirs: one that never answers must not keep the slot for ever.
+func TestPool_RecoversFromConnectionsThatWereNeverAnswered(t *testing.T) {
+	t.Parallel()
+	p, d := throughProxy(t, time.Second)
+	warm(t, d)
+	p.freeze(true)
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			start := time.NewTimer(time.Duration(i) * time.Second / 20) // some begin to wait later
+			defer start.Stop()
+			<-start.C
+			_ = d.InTx(t.Context(), nothing)
+		})
+	}
+	wg.Wait()
+	p.freeze(false)
+	warm(t, d)
+}

@@ -32,6 +32,15 @@ type proxy struct {
 	word   []byte
 	when   cutting
 	times  int
+	frozen bool
+}
+
+// freeze makes p swallow all that clients send, or pass it on again; what was
+// swallowed is never answered.
+func (p *proxy) freeze(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.frozen = on
 }
 
 // throughProxy opens a database through a proxy, with a query timeout.
@@ -77,6 +86,9 @@ func (p *proxy) cut(word string, when cutting, times int) {
 func (p *proxy) due(message []byte) (cutting, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.frozen {
+		return never, true
+	}
 	if len(p.word) == 0 || !bytes.Contains(message, p.word) {
 		return "", false
 	}

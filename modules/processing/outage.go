@@ -16,6 +16,10 @@ import (
 // its attempts. A day is enough for somebody to find out and mend it.
 const outagePatience = 24 * time.Hour
 
+// storagePatience is how long the end of an attempt waits for a storage, so that
+// one that hangs does not keep it from being recorded.
+const storagePatience = 5 * time.Second
+
 // outage reports whether a failure is of our disk or storage alone, and so says
 // nothing about the video: there is no room, or the storage is away. It is not
 // one when the original does not exist, when nobody foresaw the error, or when
@@ -27,6 +31,8 @@ func (w *Worker) outage(ctx context.Context, f *Failure) bool {
 	case f.Reason != ReasonStorage, f.unforeseen, errors.Is(f.Err, storage.ErrNotExist):
 		return false
 	case f.ExitCode != 0:
+		ctx, cancel := context.WithTimeout(ctx, storagePatience)
+		defer cancel()
 		return w.Originals.Check(ctx) != nil
 	}
 	return true

@@ -112,6 +112,33 @@ func TestWorker_AnOutageOfOursBurnsNoAttempt(t *testing.T) {
 	})
 }
 
+// stalling takes one object and then neither more nor a deletion.
+type stalling struct {
+	storage.Store
+	taken *int
+}
+
+func (s stalling) Stage(ctx context.Context) (*storage.Staged, error) {
+	if *s.taken++; *s.taken > 1 {
+		return nil, fmt.Errorf("stage: %w", context.DeadlineExceeded)
+	}
+	return s.Store.Stage(ctx)
+}
+
+func (stalling) Delete(ctx context.Context, _ string) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestWorker_AStorageThatHangsDoesNotKeepTheOutageFromBeingRecorded(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, dbtest.SQLite(t), nil)
+	b.Processed = stalling{b.Processed, new(int)}
+	task, _ := b.enqueue(t)
+	b.Handle(t.Context(), task.String())
+	require.Equal(t, jobState{State: Retrying, Attempt: 0, Fence: 1, Reason: "storage"}, b.job(t, task))
+}
+
 func TestWorker_AnOutageCountsOnceTheJobIsADayOld(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *database.DB) {

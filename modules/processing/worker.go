@@ -272,6 +272,8 @@ func (w *Worker) publish(ctx context.Context, c claim, made product) error {
 
 // discard removes the files of an attempt that was not published.
 func (w *Worker) discard(ctx context.Context, made product, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, storagePatience)
+	defer cancel()
 	for _, key := range []string{made.files.VideoKey, made.files.ThumbnailKey} {
 		if key == "" {
 			continue
@@ -282,8 +284,7 @@ func (w *Worker) discard(ctx context.Context, made product, log *slog.Logger) {
 	}
 }
 
-// fail records a failed attempt: another one later, which may not count (see
-// outage), or the end.
+// fail records a failed attempt: another one later, or the end; see outage.
 func (w *Worker) fail(ctx context.Context, c claim, f *Failure) (postponed bool, err error) {
 	out := w.outage(ctx, f)
 	err = w.DB.InTx(ctx, func(ctx context.Context) (err error) {

@@ -14,7 +14,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"anb/platform/crash"
-	"anb/platform/ffmpeg/ffmpegtest"
 )
 
 // telling are the crash points of the short suite.
@@ -107,24 +106,4 @@ func TestRelease_HasNoCrashPoints(t *testing.T) {
 	p := start(t, release(t), t.TempDir(), []string{"ANB_CRASH_AT=" + string(crash.UploadStored)}, "config", "check")
 	require.Equal(t, 2, p.wait(time.Minute))
 	require.Contains(t, p.out.String(), "unknown variable ANB_CRASH_AT")
-}
-
-// A worker whose fetch loop is stuck, although Redis answers, ends so that a
-// supervisor starts another. To be sure of it takes most of a minute, so this
-// is part of the long suite only.
-func TestCrash_StuckFetchLoopEndsItsWorker(t *testing.T) {
-	t.Parallel()
-	if !full() {
-		return
-	}
-	f := newFleet(t, binary(t), append(quick, "ANB_WORK_DRAIN=1s")...)
-	c := newClient(t, f.run("serve").base()).join("Ana", "Cali")
-	stuck := f.armed("ANB_STALL_AT="+string(crash.FetchNext), "work")
-	stuck.said("stall point fetch.next reached")
-	id := c.upload("uno", ffmpegtest.Clip(t, ffmpegtest.Spec{Seconds: 2}))
-	require.Equal(t, 1, stuck.wait(patience))
-	require.Contains(t, stuck.out.String(), "the consumer has stopped fetching although Redis answers")
-	require.Equal(t, "uploaded", c.video(id)["status"])
-	f.worker()
-	c.processed(id, patience)
 }

@@ -8,6 +8,7 @@ import (
 	"mime/multipart"
 	"net/http"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,7 +25,7 @@ const mib = 1 << 20
 // at most 64 MiB more during eight parallel uploads of 95 MiB. Measured on the
 // binary as shipped. Not parallel: it is the one that moves a lot of data.
 func TestServe_MemoryStaysSmall(t *testing.T) {
-	f := newFleet(t, release(t), quick...)
+	f := newFleet(t, release(t), append(slices.Clone(quick), "ANB_UPLOAD_PER_PLAYER=8")...)
 	api := f.run("serve")
 	c := newClient(t, api.base())
 	clip, err := os.ReadFile(ffmpegtest.Clip(t, ffmpegtest.Spec{Seconds: 2}))

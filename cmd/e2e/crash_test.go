@@ -16,34 +16,26 @@ import (
 	"anb/platform/crash"
 )
 
-// telling are the crash points of the short suite.
+// telling are the crash points of the normal tests.
 var telling = []crash.Point{
 	crash.StoreLinked, crash.UploadStored, crash.UploadRecorded, crash.DeleteCommitted, crash.VoteCounted,
 	crash.EncodeRunning, crash.PublishPublished,
 }
 
-// Whatever step the process dies at: what a client was told is true, nothing is
-// there twice, and whoever carries on ends the work. The short suite kills at
-// some points, once each; with ANB_TEST_FAULTS=full it is all of them, 20 times
-// each, in ten minutes of two cores.
-func TestCrash_LosesAndDoublesNothing(t *testing.T) {
-	t.Parallel()
-	points, rounds := telling, 1
+// killedAt kills the process at a point again and again: what a client was told
+// is true, nothing is there twice, and whoever carries on ends the work.
+func killedAt(t *testing.T, p crash.Point) faultResult {
+	rounds := 1
 	if full() {
-		points, rounds = crash.Points(), 20
+		rounds = 20
 	}
-	for _, p := range points {
-		t.Run(string(p), func(t *testing.T) {
-			t.Parallel()
-			o := crashLoop(t, p, rounds)
-			require.Equal(t, rounds, o.Rounds)
-			require.Positive(t, o.Acknowledged)
-			require.Zero(t, o.Lost, "acknowledged and lost")
-			require.Zero(t, o.Doubled, "there twice")
-			require.LessOrEqual(t, o.Recovery, patience)
-			t.Logf("%+v", o)
-		})
-	}
+	o := crashLoop(t, p, rounds)
+	require.Equal(t, rounds, o.Rounds)
+	require.Positive(t, o.Acknowledged)
+	require.Zero(t, o.Lost, "acknowledged and lost")
+	require.Zero(t, o.Doubled, "there twice")
+	require.LessOrEqual(t, o.Recovery, patience)
+	return faultResult{ID: string(p), Rounds: o.Rounds, Acknowledged: o.Acknowledged, Recovery: o.Recovery.Round(100 * time.Millisecond).Seconds()}
 }
 
 // outcome is what came of killing the process at one point again and again.

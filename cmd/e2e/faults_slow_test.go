@@ -25,8 +25,7 @@ func slowFaults() []faultCase {
 	}
 }
 
-// fast is the time in which nine in ten and a half of many small requests are
-// answered, the 95th percentile, while ctx lives and at least n times.
+// p95 is the time in which 95 in 100 of n small requests are answered.
 func (u *user) p95(n int) time.Duration {
 	took := make([]time.Duration, n)
 	for i := range took {
@@ -40,8 +39,8 @@ func (u *user) p95(n int) time.Duration {
 	return took[n*95/100]
 }
 
-// drip keeps a connection that sends what write does once a second, and returns
-// what came back and how long it was let to.
+// drip opens a connection, sends begin, and then each once a second until the
+// server closes it; it returns what came back and how long that took.
 func drip(ctx context.Context, base, begin, each string) (answer string, lived time.Duration, err error) {
 	c, err := net.Dial("tcp", strings.TrimPrefix(base, "http://"))
 	if err != nil {
@@ -129,7 +128,7 @@ func slowBodies(x *experiment) {
 	x.occurred("the honest upload of %d MiB took %.0f s", length>>20, time.Since(began).Seconds())
 	x.occurred("slow uploads were cut with 408 after at most %.0f s", time.Duration(longest.Load()).Seconds())
 	require.Less(x, time.Duration(longest.Load()), time.Minute)
-	if full() { // beside other tests it would measure those
+	if full() { // else it would measure the tests beside it
 		require.Less(x, loaded, max(2*unloaded, 5*time.Millisecond), "before: %s", unloaded)
 	}
 	cancel()

@@ -4,12 +4,8 @@ package e2e
 
 import (
 	"cmp"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +13,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"anb/platform/crash"
 )
 
 // faultsJSON makes the fault suite complete: every case, with all its rounds.
@@ -35,19 +33,8 @@ type faultCase struct {
 	run     func(x *experiment)
 }
 
-// faultResult is what a case leaves for docs/RELIABILITY.md.
-type faultResult struct {
-	ID           string   `json:"id"`
-	Fault        string   `json:"fault"`
-	Outcome      string   `json:"outcome"`
-	Proof        []string `json:"proof"`        // that the fault occurred, and how often
-	Rounds       int      `json:"rounds"`       // of the fault
-	Acknowledged int      `json:"acknowledged"` // uploads, votes and deletions that a client saw accepted
-	Lost         int      `json:"lost"`         // of those
-	Doubled      int      `json:"doubled"`      // what was done twice
-	Recovery     float64  `json:"recovery"`     // s: the longest from the end of a fault until its work was done; 0: at once
-	Note         string   `json:"note,omitempty"`
-}
+// measuring is the case that compares times, beside which nothing else may run.
+const measuring = "F16"
 
 // faultCases lists every case.
 func faultCases() []faultCase {
@@ -62,9 +49,10 @@ func faultCases() []faultCase {
 // TestFaults runs the experiments of the fault suite.
 func TestFaults(t *testing.T) {
 	t.Parallel()
+	began := time.Now()
 	var (
-		mu      sync.Mutex
-		results []faultResult
+		mu              sync.Mutex
+		results, points []faultResult
 	)
 	t.Run("cases", func(t *testing.T) {
 		for _, c := range faultCases() {
@@ -72,7 +60,9 @@ func TestFaults(t *testing.T) {
 				continue
 			}
 			t.Run(c.id, func(t *testing.T) {
-				t.Parallel()
+				if c.id != measuring || !full() { // what is parallel waits for what is not
+					t.Parallel()
+				}
 				x := &experiment{T: t}
 				x.result = faultResult{ID: c.id, Fault: c.fault, Outcome: c.outcome}
 				c.run(x)
@@ -82,9 +72,21 @@ func TestFaults(t *testing.T) {
 				results = append(results, x.result)
 			})
 		}
+		for _, p := range crash.Points() {
+			if !slices.Contains(telling, p) && !full() {
+				continue
+			}
+			t.Run(string(p), func(t *testing.T) {
+				t.Parallel()
+				r := killedAt(t, p)
+				mu.Lock()
+				defer mu.Unlock()
+				points = append(points, r)
+			})
+		}
 	})
 	if full() && !t.Failed() {
-		writeFaults(t, results)
+		writeFaults(t, began, results, points)
 	}
 }
 
@@ -97,41 +99,6 @@ func TestFaultCases_HaveTheirOwnNumbers(t *testing.T) {
 		require.NotEmpty(t, c.fault, c.id)
 		require.NotEmpty(t, c.outcome, c.id)
 	}
-}
-
-// writeFaults keeps the results of a whole run, in the cases' order.
-func writeFaults(t *testing.T, results []faultResult) {
-	t.Helper()
-	place := map[string]int{}
-	for i, c := range faultCases() {
-		place[c.id] = i
-	}
-	slices.SortFunc(results, func(a, b faultResult) int { return place[a.ID] - place[b.ID] })
-	said := func(name string, args ...string) string {
-		out, err := exec.Command(name, args...).Output()
-		require.NoError(t, err)
-		return strings.TrimSpace(string(out))
-	}
-	commit := said("git", "rev-parse", "--short", "HEAD")
-	if said("git", "status", "--porcelain", "--untracked-files=no") != "" {
-		commit += " and uncommitted changes"
-	}
-	cpu := "unknown"
-	info, err := os.ReadFile("/proc/cpuinfo")
-	require.NoError(t, err)
-	for _, line := range strings.Split(string(info), "\n") {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			cpu = strings.TrimSpace(value)
-		}
-	}
-	first, _, _ := strings.Cut(said("ffmpeg", "-version"), " Copyright")
-	data, err := json.MarshalIndent(map[string]any{
-		"commit": commit, "date": time.Now().UTC().Format(time.DateOnly),
-		"machine": fmt.Sprintf("%d × %s, Linux %s, %s, %s", runtime.NumCPU(), cpu, said("uname", "-r"), runtime.Version(), first),
-		"cases":   results,
-	}, "", "  ")
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(*faultsJSON, append(data, '\n'), 0o644))
 }
 
 // experiment is one run of a case.

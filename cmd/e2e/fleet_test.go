@@ -31,8 +31,7 @@ var quick = []string{
 // ffmpeg encodes in real time, which costs no more than encoding fast.
 func slow(t *testing.T) []string {
 	t.Helper()
-	script := ffmpegtest.Script(t, `case "$*" in *libx264*) exec ffmpeg -re "$@" ;; *) exec ffmpeg "$@" ;; esac`)
-	return []string{"ANB_ENCODER_CLIP_LENGTH=6s", "ANB_FFMPEG_FFMPEG=" + script}
+	return []string{slowly, "ANB_FFMPEG_FFMPEG=" + ffmpegtest.Script(t, slowEncoder)}
 }
 
 // fleet is the roles as separate processes on PostgreSQL and Redis.

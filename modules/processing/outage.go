@@ -63,6 +63,27 @@ func storeFailure(ctx context.Context, doing string, err error) error {
 	return failure(doing, err, ReasonStorage)
 }
 
+// littleRoom is how much free room counts as none once an encoder has failed:
+// it needs as much at a stroke, for its buffers and the index of a file.
+const littleRoom = 4 << 20
+
+// roomless gives an encoder's failure the reason no_space when there is none:
+// ffmpeg may end well after a write for which there was no room, and then all
+// that can be seen is a file that is cut off. Call it while what was made is
+// still there.
+func (w *Worker) roomless(ctx context.Context, err error) error {
+	f, ok := errors.AsType[*Failure](err)
+	if !ok || f.Reason != ReasonEncoderFailed {
+		return err
+	}
+	if free, known, e := w.Free(ctx); e != nil || !known || free >= littleRoom {
+		return err
+	}
+	full := *f
+	full.Reason = ReasonNoSpace
+	return &full
+}
+
 // Free returns how many bytes can still be written to the scratch folder.
 func (w *Worker) Free(context.Context) (bytes uint64, known bool, err error) {
 	var st unix.Statfs_t

@@ -3,6 +3,7 @@ package processing
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -205,4 +206,9 @@ func (s store) due(ctx context.Context, queue string, limit int) (ids []uuid.UUI
 		Where("queue = ? AND state IN ('queued', 'retrying') AND run_after <= "+s.db.Now(), queue).
 		Order("run_after, id").Limit(limit).Pluck("id", &ids).Error
 	return ids, err
+}
+
+// clean makes text safe to store: PostgreSQL refuses NUL and broken UTF-8.
+func clean(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
 }

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -214,7 +213,7 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	job := Job{Path: path, Source: source, Start: original.Start, Dir: encode, Player: original.Player, City: original.City}
 	out, err := w.Encoder.Encode(ctx, job, pulse.report)
 	if err != nil {
-		return made, err
+		return made, w.roomless(ctx, err)
 	}
 	crash.At(crash.EncodeEncoded)
 	made.decodeErrors, made.codec = out.DecodeErrors, out.Codec
@@ -302,18 +301,4 @@ func (w *Worker) fail(ctx context.Context, c claim, f *Failure) (postponed bool,
 		return w.Videos.Fail(ctx, c.VideoID, f.Reason.Code())
 	})
 	return postponed, err
-}
-
-// clean makes text safe to store: PostgreSQL refuses NUL and broken UTF-8.
-func clean(s string) string {
-	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "\uFFFD")
-}
-
-// WorkerID names this process among workers.
-func WorkerID() string {
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown"
-	}
-	return host + "-" + strconv.Itoa(os.Getpid()) + "-" + uuid.NewString()[:8]
 }

@@ -5,6 +5,7 @@ package e2e
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -49,7 +50,46 @@ func TestDoctor_FindsWhatWasTakenAway(t *testing.T) {
 	}
 	require.Contains(t, doctor(0), "all is well")
 
+	// A vote, and a step of each counter.
 	f.exec("DELETE FROM votes")
+	said := doctor(1)
+	require.Contains(t, said, "counter of video "+id+": says 1, there are 0 votes")
+	require.Contains(t, said, "counter of player ")
+	require.Contains(t, doctor(0, "--repair"), "all is well")
+	doctor(0)
+	f.exec("UPDATE videos SET vote_count = vote_count + 1 WHERE id = ?", id)
 	require.Contains(t, doctor(1), "counter of video "+id+": says 1, there are 0 votes")
+	f.exec("UPDATE videos SET vote_count = vote_count - 1 WHERE id = ?", id)
+	f.exec("UPDATE player_totals SET votes = votes + 1")
+	require.Contains(t, doctor(1), "says 1, there are 0 votes")
+	doctor(0, "--repair")
+
+	// A job, and then a video.
 	worker.kill()
+	waits := ana.upload("Bandeja", ffmpegtest.Clip(t, ffmpegtest.Spec{Seconds: 2}))
+	doctor(0)
+	f.exec("DELETE FROM jobs WHERE video_id = ?", waits)
+	require.Contains(t, doctor(1), "of video "+waits+": video waits, but nobody will process it")
+	require.Contains(t, doctor(0, "--repair"), waits)
+	worker = f.worker()
+	ana.processed(waits, patience)
+	worker.kill()
+	f.exec("DELETE FROM jobs WHERE video_id = ?", waits)
+	f.exec("DELETE FROM videos WHERE id = ?", waits)
+	f.env = append(f.env, "ANB_PROCESSING_GRACE=1ms")
+	said = doctor(1)
+	for _, place := range []string{waits + ".mp4", waits + "-"} {
+		require.Contains(t, said, "file "+place)
+	}
+	require.Contains(t, doctor(1, "--repair"), "file "+waits, "files are not the doctor's to remove")
+	require.Zero(t, f.run("janitor", "--force").wait(time.Minute))
+	doctor(0)
+
+	// A process.
+	dead := filepath.Join(f.dir, "work", "dead-worker")
+	require.NoError(t, os.MkdirAll(dead, 0o750))
+	stray := start(t, "/bin/sleep", dead, nil, "600")
+	require.Contains(t, doctor(1), "process "+strconv.Itoa(stray.cmd.Process.Pid)+" (sleep): works in "+dead)
+	stray.kill()
+	doctor(0)
 }

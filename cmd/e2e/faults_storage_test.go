@@ -20,7 +20,7 @@ import (
 
 func storageFaults() []faultCase {
 	return []faultCase{
-		{"F27", "an S3 that answers 503 now and then, or always, or 200 with an error in it", "tried again; then 503 for the upload, another attempt for the job; no half object, no dangling part", true, bucketFails},
+		{"F27", "an S3 that answers 503 now and then, or always, or 200 with an error in it", "tried again; then 503 for the upload, another attempt for the job; no half object, no dangling part", false, bucketFails},
 		{"R7b", "the file systems of the storage turn read-only", "503 with Retry-After for uploads, everything else goes on; back by itself", true, storageReadOnly},
 	}
 }

@@ -132,7 +132,7 @@ func votesAtTheEnd(x *experiment) {
 	u := r.book.join(r.serve().base(), "ana")
 	id := r.published(u)
 	length := 3 * time.Second
-	accounts := r.accounts(u.base, 4000)
+	accounts := r.accounts(u.base, 8000)
 	closes := time.Now().Add(length + 3*time.Second) // 3 s to start
 	var bases []string
 	closing := r.with("ANB_VOTING_CLOSES_AT=" + closes.UTC().Format(time.RFC3339Nano))
@@ -149,7 +149,10 @@ func votesAtTheEnd(x *experiment) {
 	var group sync.WaitGroup
 	for w := range 8 {
 		group.Go(func() {
+			pace := time.NewTicker(10 * time.Millisecond) // the accounts must last
+			defer pace.Stop()
 			for i := w; i < len(accounts) && time.Now().Before(closes.Add(time.Second)); i += 8 {
+				<-pace.C
 				a := answer{sent: time.Now()}
 				got := accounts[i].at(bases[i/8%2]).vote(id)
 				a.got, a.status, a.code = time.Now(), got.status, got.text("code")

@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,17 +51,17 @@ func uploadsBroken(x *experiment) {
 	r.settle(api, u)
 	body, contentType := form("Se corta", "clip.mp4", append(clip, make([]byte, 1<<20)...))
 	front := newLink(x.T, strings.TrimPrefix(u.base, "http://"))
+	half := func() *net.TCPConn { // of an upload, received and staged
+		c := dial(x, u.base)
+		_, err := c.Write(append([]byte(u.head(contentType, int64(len(body)))), body[:len(body)/2]...))
+		require.NoError(x, err)
+		x.eventually(10*time.Second, "nothing is staged", func() bool { return len(r.files("uploads")) == 1 })
+		return c
+	}
 	ends := map[string]func(){
-		"FIN": func() {
-			c := dial(x, u.base)
-			_, err := c.Write(append([]byte(u.head(contentType, int64(len(body)))), body[:len(body)/2]...))
-			require.NoError(x, err)
-			require.NoError(x, c.Close())
-		},
+		"FIN": func() { require.NoError(x, half().Close()) },
 		"RST": func() {
-			c := dial(x, u.base)
-			_, err := c.Write(append([]byte(u.head(contentType, int64(len(body)))), body[:len(body)/2]...))
-			require.NoError(x, err)
+			c := half()
 			require.NoError(x, c.SetLinger(0))
 			require.NoError(x, c.Close())
 		},
@@ -70,13 +72,22 @@ func uploadsBroken(x *experiment) {
 			front.thaw()
 		},
 	}
+	ended := func() (n int) { // uploads that the server is done with
+		for _, m := range regexp.MustCompile(`(?m)^anb_http_request_seconds_count\{.*route="/api/videos/upload".*\} (\d+)$`).FindAllStringSubmatch(x.metrics(api), -1) {
+			k, _ := strconv.Atoi(m[1])
+			n += k
+		}
+		return n
+	}
 	for range x.rounds(3, 30) / 3 {
 		for how, end := range ends {
+			before := ended()
 			end()
 			at := time.Now()
-			x.occurred("the connection ended by %s with half of the body sent", how)
-			x.eventually(5*time.Second, "a file stays", func() bool { return len(r.files("uploads")) == 0 })
+			x.occurred("half of the body had arrived when the connection ended by %s", how)
+			x.eventually(5*time.Second, "the request goes on", func() bool { return ended() == before+1 })
 			x.recovered(at)
+			require.Empty(x, r.files("uploads"), "a file stays")
 		}
 	}
 	u.accepted(clipOf(x.T, 2))
@@ -84,7 +95,7 @@ func uploadsBroken(x *experiment) {
 	r.check()
 }
 
-// slowly sends a body in pieces with pauses, which end with ctx.
+// paced sends a body in pieces with pauses, which end with ctx.
 func paced(ctx context.Context, body []byte, pieces int, over time.Duration) io.Reader {
 	read, write := io.Pipe()
 	go func() {

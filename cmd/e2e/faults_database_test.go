@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -118,6 +119,25 @@ func postgresAwayAtTheEnd(x *experiment) {
 		x.recovered(at)
 		require.Equal(x, http.StatusOK, u.delete(id).status)
 	}
+	for range x.rounds(2, 10) {
+		// Later: the file is stored, its row is not.
+		stops := r.with("ANB_STOP_AT=upload.stored").serve()
+		key := r.book.key()
+		done := make(chan reply, 1)
+		go func() {
+			done <- u.at(stops.base()).send(key, clip, func(b []byte) io.Reader { return bytes.NewReader(b) })
+		}()
+		stops.said("stop point upload.stored reached")
+		x.eventually(10*time.Second, "nothing is stored", func() bool { return len(r.files("uploads")) == 1 })
+		r.db.cut()
+		x.occurred("the database went away between the file and its row")
+		stops.signal(syscall.SIGCONT)
+		require.Equal(x, http.StatusServiceUnavailable, (<-done).status)
+		require.Empty(x, r.files("uploads"), "the file is gone")
+		r.db.mend()
+		r.quit(stops)
+	}
+	x.result.Rounds *= 2 // the two places
 	u.accepted(clipOf(x.T, 2))
 	r.finish()
 	r.check()

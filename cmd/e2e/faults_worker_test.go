@@ -132,6 +132,27 @@ func jobDeliveredTwice(x *experiment) {
 		})
 	}
 	r.quit(workers...)
+
+	// The worst moment: everything is stored, and the next line publishes, while
+	// another worker has begun anew.
+	for range rounds {
+		id := u.accepted(clip)
+		late := r.with("ANB_STOP_AT=publish.poster").worker()
+		late.said("stop point publish.poster reached")
+		at := time.Now()
+		w := r.worker()
+		w.said("job started")
+		late.signal(syscall.SIGCONT)
+		late.said("job stopped: cancelled or taken over")
+		x.occurred("a worker stood still between storing and publishing, for longer than its lease")
+		status, _ := u.status(id)
+		require.Equal(x, "processing", status, "the late result is thrown away")
+		u.processed(id)
+		x.recovered(at)
+		require.Equal(x, []string{"lost", "done"}, r.outcomes(id))
+		r.quit(w, late)
+	}
+	x.result.Rounds *= 2 // the two places
 	r.check()
 }
 

@@ -1,11 +1,12 @@
 // Package crash marks the places where tests kill the process, to see that
 // nothing is lost there. In a normal build At does nothing and costs nothing;
-// with the build tag crashpoints three variables arm it:
+// with the build tag crashpoints four variables arm it:
 //
 //	ANB_CRASH_AT=upload.stored      SIGKILL to itself at that point
 //	ANB_CRASH_AT=upload.stored:2    the second time that it is passed
 //	ANB_STALL_AT=fetch.next         the goroutine that passes it stops for ever
 //	ANB_PANIC_AT=vote.checked       a panic there
+//	ANB_STOP_AT=publish.poster      SIGSTOP to itself, until somebody sends SIGCONT
 package crash
 
 import "slices"

@@ -17,10 +17,11 @@ const (
 	killVariable  = "ANB_CRASH_AT"
 	stallVariable = "ANB_STALL_AT"
 	panicVariable = "ANB_PANIC_AT"
+	stopVariable  = "ANB_STOP_AT"
 )
 
 // Variables are the environment variables that arm points.
-func Variables() []string { return []string{killVariable, stallVariable, panicVariable} }
+func Variables() []string { return []string{killVariable, stallVariable, panicVariable, stopVariable} }
 
 // fuse burns down each time its point is passed.
 type fuse struct {
@@ -28,7 +29,7 @@ type fuse struct {
 	left  atomic.Int64
 }
 
-var kill, stall, panics = fuseOf(killVariable), fuseOf(stallVariable), fuseOf(panicVariable)
+var kill, stall, panics, stop = fuseOf(killVariable), fuseOf(stallVariable), fuseOf(panicVariable), fuseOf(stopVariable)
 
 // fuseOf reads a variable when its fuse is first asked for. What it cannot
 // understand is a panic, lest a test believe that it was armed.
@@ -57,7 +58,8 @@ func fuseOf(variable string) func() *fuse {
 // once.
 func (f *fuse) due(p Point) bool { return f.point == p && f.left.Add(-1) == 0 }
 
-// At kills this process, stalls this goroutine or panics if that is due at p.
+// At kills or stops this process, stalls this goroutine or panics if that is
+// due at p.
 func At(p Point) {
 	if kill().due(p) {
 		fmt.Fprintf(os.Stderr, "crash point %s reached\n", p)
@@ -67,6 +69,10 @@ func At(p Point) {
 	if stall().due(p) {
 		fmt.Fprintf(os.Stderr, "stall point %s reached\n", p)
 		select {}
+	}
+	if stop().due(p) {
+		fmt.Fprintf(os.Stderr, "stop point %s reached\n", p)
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
 	}
 	if panics().due(p) {
 		panic(fmt.Sprintf("panic point %s reached", p))

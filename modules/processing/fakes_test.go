@@ -116,7 +116,7 @@ func newBench(t *testing.T, d *database.DB, encode encoderFunc) *bench {
 		encode = made
 	}
 	w, err := NewWorker(WorkerDeps{
-		ID: "w1", DB: d, Bus: b.bus, Videos: b.videos, Originals: originals, Processed: open(t.TempDir()),
+		ID: "w1", Version: "1.2.3", DB: d, Bus: b.bus, Videos: b.videos, Originals: originals, Processed: open(t.TempDir()),
 		Inspector: accept, Encoder: encode, Queues: []string{"q"}, Slots: 2, Log: discard(), Config: config,
 	})
 	require.NoError(t, err)

@@ -30,7 +30,7 @@ type Config struct {
 	Queue         string        `mapstructure:"queue"`          // where new jobs wait
 	MaxAttempts   int           `mapstructure:"max_attempts"`   // before a job is dead
 	Lease         time.Duration `mapstructure:"lease"`          // how long a silent worker keeps a job
-	Heartbeat     time.Duration `mapstructure:"heartbeat"`      // at most between two renewals of the lease
+	Heartbeat     time.Duration `mapstructure:"heartbeat"`      // at most between two renewals of the lease; between a worker's reports
 	Timeout       time.Duration `mapstructure:"timeout"`        // for one attempt
 	RetryBase     time.Duration `mapstructure:"retry_base"`     // before the second attempt; doubles each time
 	RetryCap      time.Duration `mapstructure:"retry_cap"`      // the longest wait

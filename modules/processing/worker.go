@@ -2,8 +2,6 @@ package processing
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,8 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +23,7 @@ import (
 // WorkerDeps are what a worker needs; all are required.
 type WorkerDeps struct {
 	ID        string // unique among living workers
+	Version   string // of this program
 	DB        *database.DB
 	Bus       Bus
 	Videos    Videos
@@ -43,12 +42,14 @@ type Worker struct {
 	WorkerDeps
 	store   store
 	scratch *scratch
+
+	done, failed atomic.Int64 // attempts
 }
 
 // NewWorker wires a worker and makes its scratch folder; it fails when a
 // dependency is missing. The caller closes it.
 func NewWorker(d WorkerDeps) (*Worker, error) {
-	if d.ID == "" || d.DB == nil || d.Bus == nil || d.Videos == nil || d.Originals == nil || d.Processed == nil ||
+	if d.ID == "" || d.Version == "" || d.DB == nil || d.Bus == nil || d.Videos == nil || d.Originals == nil || d.Processed == nil ||
 		d.Inspector == nil || d.Encoder == nil || len(d.Queues) == 0 || d.Slots < 1 || d.Log == nil {
 		return nil, errors.New("processing: a dependency of the worker is missing")
 	}
@@ -124,6 +125,7 @@ func (w *Worker) run(ctx context.Context, c claim) {
 	var f *Failure
 	switch {
 	case err == nil:
+		w.done.Add(1)
 		log.InfoContext(end, "job done", took)
 		return
 	case errors.Is(err, errLost):
@@ -154,15 +156,9 @@ func (w *Worker) run(ctx context.Context, c claim) {
 		log.WarnContext(end, "attempt failed for want of room or storage, and does not count", took,
 			slog.String("reason", string(f.Reason)), slog.Any("error", f.Err))
 	default:
+		w.failed.Add(1)
 		log.WarnContext(end, "attempt failed", took, slog.String("reason", string(f.Reason)), slog.Any("error", f.Err))
 	}
-}
-
-// product is what an attempt has made.
-type product struct {
-	files        Published // what is in storage so far
-	decodeErrors int
-	codec        string
 }
 
 // attempt makes the files of one job. The keys it returns are in storage, with
@@ -233,54 +229,6 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	made.files.ThumbnailKey, made.files.ThumbnailBytes, made.files.ThumbnailSHA256 = name+".jpg", out.Poster.Size, out.Poster.SHA256
 	crash.At(crash.PublishPoster)
 	return made, ctx.Err()
-}
-
-// unguessable names an attempt's files: nobody can ask for them before they
-// are published, and no two attempts write to one name.
-func unguessable(c claim) (string, error) {
-	var b [16]byte
-	if _, err := rand.Read(b[:]); err != nil {
-		return "", err
-	}
-	return c.VideoID.String() + "-" + strconv.FormatInt(c.Fence, 10) + "-" + hex.EncodeToString(b[:]), nil
-}
-
-// publish shows the result, if the job is still this claim's.
-func (w *Worker) publish(ctx context.Context, c claim, made product) error {
-	err := w.DB.InTx(ctx, func(ctx context.Context) error {
-		if err := w.store.finish(ctx, c, Done, outcomeDone, &Failure{}, 0); err != nil {
-			return err
-		}
-		crash.At(crash.PublishFinished)
-		if err := w.store.describe(ctx, c, made); err != nil {
-			return err
-		}
-		ok, err := w.Videos.Publish(ctx, c.VideoID, made.files)
-		if err == nil && !ok {
-			return errLost
-		}
-		crash.At(crash.PublishPublished)
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("publish: %w", err)
-	}
-	crash.At(crash.PublishCommitted)
-	return nil
-}
-
-// discard removes the files of an attempt that was not published.
-func (w *Worker) discard(ctx context.Context, made product, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(ctx, storagePatience)
-	defer cancel()
-	for _, key := range []string{made.files.VideoKey, made.files.ThumbnailKey} {
-		if key == "" {
-			continue
-		}
-		if err := w.Processed.Delete(ctx, key); err != nil {
-			log.WarnContext(ctx, "result not removed, the janitor will", slog.String("key", key), slog.Any("error", err))
-		}
-	}
 }
 
 // fail records a failed attempt: another one later, or the end; see outage.

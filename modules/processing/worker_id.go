@@ -9,9 +9,13 @@ import (
 
 // WorkerID names this process among workers.
 func WorkerID() string {
+	return hostname() + "-" + strconv.Itoa(os.Getpid()) + "-" + uuid.NewString()[:8]
+}
+
+func hostname() string {
 	host, err := os.Hostname()
 	if err != nil {
-		host = "unknown"
+		return "unknown"
 	}
-	return host + "-" + strconv.Itoa(os.Getpid()) + "-" + uuid.NewString()[:8]
+	return host
 }

@@ -76,7 +76,7 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 	catalog := videos.NewCatalog(a.db, cache.New(publicCacheAge, 1, time.Now), time.Now)
 	id := processing.WorkerID()
 	w, err := processing.NewWorker(processing.WorkerDeps{
-		ID: id, DB: a.db, Bus: a.bus, Videos: catalog, Originals: a.originals, Processed: a.processed, Inspector: a.inspector,
+		ID: id, Version: a.version, DB: a.db, Bus: a.bus, Videos: catalog, Originals: a.originals, Processed: a.processed, Inspector: a.inspector,
 		Encoder: encoder, Queues: c.Work.Queues, Slots: c.Work.Concurrency, Log: a.log, Config: c.Processing,
 	})
 	if err != nil {
@@ -95,12 +95,12 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 	janitor := a.janitor(catalog)
 	tidy := func(ctx context.Context) error {
 		_, err := janitor.Clean(ctx)
-		return errors.Join(w.SweepScratch(ctx), err)
+		return errors.Join(w.SweepScratch(ctx), w.ForgetWorkers(ctx), err)
 	}
 	a.log.InfoContext(ctx, "working", slog.String("worker", id), slog.Int("concurrency", c.Work.Concurrency),
 		slog.Any("queues", c.Work.Queues), slog.String("codec", encoder.Codec()), slog.String("version", a.version))
 	return []lifecycle.Service{
-		{Name: "consumer", Run: consumer.Run},
+		{Name: "consumer", Run: w.Reported(consumer.Run)},
 		{Name: "watchdog", Run: watch(consumer, a.bus, a.log)},
 		{Name: "sweeper", Run: lifecycle.Every(a.log, "sweeper", c.Processing.SweepInterval, w.Sweep)},
 		{Name: "janitor", Run: lifecycle.Every(a.log, "janitor", c.Work.JanitorInterval, tidy)},

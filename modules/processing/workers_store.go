@@ -1,0 +1,45 @@
+package processing
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"anb/platform/database"
+)
+
+// workerReport is what a worker tells of itself.
+type workerReport struct {
+	ID          string
+	Host        string
+	PID         int
+	Version     string
+	Queues      []string
+	Slots       int
+	State       workerState
+	CPU         float64 // cores in use since the report before
+	RSS         int64   // bytes
+	ScratchFree *int64  // bytes; nil: not known
+	Done        int64   // attempts since it started
+	Failed      int64
+}
+
+// reportWorker writes a worker's row, a new one with its first report.
+func (s store) reportWorker(ctx context.Context, r workerReport) error {
+	now, ended := s.db.Now(), "NULL"
+	if r.State == workerExited {
+		ended = now
+	}
+	return s.db.Write(ctx).Exec(`INSERT INTO workers
+			(id, host, pid, version, queues, slots, state, started_at, beat_at, ended_at, cpu, rss, scratch_free, done, failed)
+		VALUES (?, ?, ?, ?, ?, ?, ?, `+now+`, `+now+`, `+ended+`, ?, ?, ?, ?, ?)
+		ON CONFLICT (id) DO UPDATE SET state = excluded.state, beat_at = excluded.beat_at, ended_at = excluded.ended_at,
+			cpu = excluded.cpu, rss = excluded.rss, scratch_free = excluded.scratch_free, done = excluded.done, failed = excluded.failed`,
+		r.ID, r.Host, r.PID, r.Version, strings.Join(r.Queues, ","), r.Slots, r.State,
+		r.CPU, r.RSS, r.ScratchFree, r.Done, r.Failed).Error
+}
+
+// forgetWorkers removes the rows of workers that have been silent for d.
+func (s store) forgetWorkers(ctx context.Context, d time.Duration) error {
+	return s.db.Write(ctx).Exec("DELETE FROM workers WHERE beat_at < "+s.db.Ago(), database.Micros(d)).Error
+}

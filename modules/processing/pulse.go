@@ -22,28 +22,39 @@ type pulse struct {
 	log    *slog.Logger
 	lost   func() // called when the job is not ours any more
 
-	mu       sync.Mutex
-	stage    Stage
-	progress float64
+	mu  sync.Mutex
+	now standing
 }
 
-// report takes the encoder's progress, in percent.
-func (p *pulse) report(stage Stage, percent, _ float64) {
+// standing is how far an attempt is.
+type standing struct {
+	stage    Stage
+	progress float64 // percent
+	speed    float64 // of the encoder; 1 is real time, 0 while it does not encode
+}
+
+// report takes what the encoder tells.
+func (p *pulse) report(stage Stage, percent, speed float64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.progress == 0 && percent > 0 {
+	if p.now.progress == 0 && percent > 0 {
 		crash.At(crash.EncodeRunning)
 	}
-	p.stage, p.progress = stage, max(p.progress, min(percent, 99))
+	p.now = standing{stage, max(p.now.progress, min(percent, 99)), max(0, speed)}
+}
+
+func (p *pulse) standing() standing {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.now
 }
 
 func (p *pulse) run(ctx context.Context) {
 	tick := time.NewTicker(min(progressStep, p.worker.Config.Heartbeat))
 	defer tick.Stop()
 	var (
-		beat  time.Time
-		stage Stage
-		told  float64
+		beat time.Time
+		told standing
 	)
 	for {
 		select {
@@ -51,13 +62,11 @@ func (p *pulse) run(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		p.mu.Lock()
-		s, pr := p.stage, p.progress
-		p.mu.Unlock()
-		if s == stage && pr == told && time.Since(beat) < min(p.worker.Config.Heartbeat, cancelDelay) {
+		now := p.standing()
+		if now == told && time.Since(beat) < min(p.worker.Config.Heartbeat, cancelDelay) {
 			continue
 		}
-		err := p.worker.store.renew(ctx, p.claim, p.worker.Config.Lease, s, pr)
+		err := p.worker.store.renew(ctx, p.claim, p.worker.Config.Lease, now)
 		switch {
 		case errors.Is(err, errLost):
 			p.lost()
@@ -66,7 +75,7 @@ func (p *pulse) run(ctx context.Context) {
 			// Not the same as lost: go on, and publish only if the fence still fits.
 			p.log.WarnContext(ctx, "lease not renewed, will try again", slog.Any("error", err))
 		case err == nil:
-			beat, stage, told = time.Now(), s, pr
+			beat, told = time.Now(), now
 		}
 	}
 }

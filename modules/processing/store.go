@@ -71,7 +71,7 @@ func (s store) cancel(ctx context.Context, videoID uuid.UUID) error {
 		ID    uuid.UUID
 		Fence int64
 	}
-	err := s.db.Write(ctx).Raw(`UPDATE jobs SET state = 'cancelled', cancel_requested = ?, lease_until = NULL, finished_at = `+s.db.Now()+`
+	err := s.db.Write(ctx).Raw(`UPDATE jobs SET state = 'cancelled', cancel_requested = ?, lease_until = NULL, speed = 0, finished_at = `+s.db.Now()+`
 		WHERE video_id = ? AND state IN ('queued', 'running', 'retrying') RETURNING id, fence`, true, videoID).Scan(&ended).Error
 	if err != nil || len(ended) == 0 {
 		return err
@@ -103,7 +103,7 @@ func (s store) claimOne(ctx context.Context, which string, value any, worker str
 		skip = "" // one writer at a time
 	}
 	r := s.db.Write(ctx).Raw(`UPDATE jobs SET state = 'running', attempt = attempt + 1, fence = fence + 1, lease_until = `+s.db.In()+`,
-			worker = ?, stage = ?, progress = 0, started_at = coalesce(started_at, `+s.db.Now()+`)
+			worker = ?, stage = ?, progress = 0, speed = 0, started_at = coalesce(started_at, `+s.db.Now()+`)
 		WHERE id = (SELECT id FROM jobs WHERE `+which+` AND state IN ('queued', 'retrying') AND run_after <= `+s.db.Now()+`
 			ORDER BY run_after, id LIMIT 1`+skip+`)
 		RETURNING id, video_id, attempt, max_attempts, fence`,
@@ -111,11 +111,11 @@ func (s store) claimOne(ctx context.Context, which string, value any, worker str
 	return c, r.Error == nil && r.RowsAffected == 1, r.Error
 }
 
-// renew extends the lease and writes the progress. It returns errLost when the
-// job is not this claim's any more.
-func (s store) renew(ctx context.Context, c claim, lease time.Duration, stage Stage, progress float64) error {
-	r := s.db.Write(ctx).Exec(`UPDATE jobs SET lease_until = `+s.db.In()+`, stage = ?, progress = ?
-		WHERE id = ? AND fence = ? AND state = 'running'`, database.Micros(lease), stage, progress, c.ID, c.Fence)
+// renew extends the lease and writes how far the attempt is. It returns errLost
+// when the job is not this claim's any more.
+func (s store) renew(ctx context.Context, c claim, lease time.Duration, at standing) error {
+	r := s.db.Write(ctx).Exec(`UPDATE jobs SET lease_until = `+s.db.In()+`, stage = ?, progress = ?, speed = ?
+		WHERE id = ? AND fence = ? AND state = 'running'`, database.Micros(lease), at.stage, at.progress, at.speed, c.ID, c.Fence)
 	if r.Error == nil && r.RowsAffected == 0 {
 		return errLost
 	}
@@ -126,7 +126,7 @@ func (s store) renew(ctx context.Context, c claim, lease time.Duration, stage St
 // runs it, and closes the attempt; errLost otherwise. wait is how long a
 // retried job rests.
 func (s store) finish(ctx context.Context, c claim, to State, o outcome, f *Failure, wait time.Duration) error {
-	values := map[string]any{"state": to, "lease_until": nil}
+	values := map[string]any{"state": to, "lease_until": nil, "speed": 0}
 	if f.Reason != "" {
 		values["reason"] = string(f.Reason)
 	}

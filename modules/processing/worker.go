@@ -172,7 +172,7 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	}()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	pulse := &pulse{worker: w, claim: c, log: log, lost: func() { stop(errLost) }, stage: StageProbe}
+	pulse := &pulse{worker: w, claim: c, log: log, lost: func() { stop(errLost) }, now: standing{stage: StageProbe}}
 	var beating sync.WaitGroup
 	beat, endBeat := context.WithCancel(ctx)
 	beating.Go(func() { pulse.run(beat) })

@@ -16,6 +16,7 @@ type product struct {
 	files        Published // what is in storage so far
 	decodeErrors int
 	codec        string
+	said         *tail // by ffmpeg; never nil
 }
 
 // unguessable names an attempt's files: nobody can ask for them before they
@@ -31,7 +32,7 @@ func unguessable(c claim) (string, error) {
 // publish shows the result, if the job is still this claim's.
 func (w *Worker) publish(ctx context.Context, c claim, made product) error {
 	err := w.DB.InTx(ctx, func(ctx context.Context) error {
-		if err := w.store.finish(ctx, c, Done, outcomeDone, &Failure{}, 0); err != nil {
+		if err := w.store.finish(ctx, c, Done, outcomeDone, &Failure{Tail: made.said.text()}, 0); err != nil {
 			return err
 		}
 		crash.At(crash.PublishFinished)

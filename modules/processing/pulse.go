@@ -15,12 +15,14 @@ const progressStep = time.Second
 
 // pulse keeps a claim alive while its job runs: it renews the lease at least
 // each heartbeat, and sooner when there is progress to tell. The same write
-// tells whether the job is still ours.
+// tells whether the job is still ours. It also writes down what ffmpeg says, so
+// that this outlives the worker.
 type pulse struct {
 	worker *Worker
 	claim  claim
 	log    *slog.Logger
 	lost   func() // called when the job is not ours any more
+	said   *tail
 
 	mu  sync.Mutex
 	now standing
@@ -55,6 +57,7 @@ func (p *pulse) run(ctx context.Context) {
 	var (
 		beat time.Time
 		told standing
+		kept minutes
 	)
 	for {
 		select {
@@ -63,20 +66,47 @@ func (p *pulse) run(ctx context.Context) {
 		case <-tick.C:
 		}
 		now := p.standing()
-		if now == told && time.Since(beat) < min(p.worker.Config.Heartbeat, cancelDelay) {
-			continue
+		if now != told || time.Since(beat) >= min(p.worker.Config.Heartbeat, cancelDelay) {
+			err := p.worker.store.renew(ctx, p.claim, p.worker.Config.Lease, now)
+			switch {
+			case errors.Is(err, errLost):
+				p.lost()
+				return
+			case err != nil && ctx.Err() == nil:
+				// Not the same as lost: go on, and publish only if the fence still fits.
+				p.log.WarnContext(ctx, "lease not renewed, will try again", slog.Any("error", err))
+			case err == nil:
+				beat, told = time.Now(), now
+			}
 		}
-		err := p.worker.store.renew(ctx, p.claim, p.worker.Config.Lease, now)
-		switch {
-		case errors.Is(err, errLost):
-			p.lost()
-			return
-		case err != nil && ctx.Err() == nil:
-			// Not the same as lost: go on, and publish only if the fence still fits.
-			p.log.WarnContext(ctx, "lease not renewed, will try again", slog.Any("error", err))
-		case err == nil:
-			beat, told = time.Now(), now
-		}
+		p.keep(ctx, &kept)
+	}
+}
+
+// minutes are how much of what ffmpeg said is written down.
+type minutes struct {
+	heard   int // lines
+	at      time.Time
+	failing bool
+}
+
+// keep writes down the end of what ffmpeg has said, if it said more and the
+// last time is a while ago.
+func (p *pulse) keep(ctx context.Context, w *minutes) {
+	if time.Since(w.at) < progressStep {
+		return
+	}
+	text, heard := p.said.since(w.heard)
+	if heard == w.heard {
+		return
+	}
+	w.at = time.Now()
+	err := p.worker.store.keepTail(ctx, p.claim, text)
+	if err == nil {
+		w.heard, w.failing = heard, false
+	} else if ctx.Err() == nil && !w.failing {
+		w.failing = true
+		p.log.WarnContext(ctx, "what ffmpeg says not written down, will try again", slog.Any("error", err))
 	}
 }
 

@@ -89,6 +89,9 @@ type Job struct {
 	Dir    string        // an empty folder for this job alone; the caller removes it
 	Player string        // shown on the opening card, if the configuration says so; may be empty
 	City   string        // the same
+	// OnLine, if set, receives each line that ffmpeg writes on stderr, without
+	// control characters. It must return quickly.
+	OnLine func(string)
 }
 
 // File is a finished file.

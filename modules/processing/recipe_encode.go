@@ -140,7 +140,12 @@ func (r *run) encodeBody(ctx context.Context) (body, error) {
 			done := float64(p.Frame) / float64(max(1, r.plan.frames))
 			r.report(StageEncode, encodedPercent*min(1, done), p.Speed)
 		},
-		OnLine: said.line,
+		OnLine: func(line string) {
+			said.line(line)
+			if r.job.OnLine != nil {
+				r.job.OnLine(line)
+			}
+		},
 	})
 	if err != nil {
 		return body{}, bodyFailure(err)
@@ -187,7 +192,7 @@ func (r *run) join(ctx context.Context, b body) (single bool, err error) {
 		args = r.config.joinArgs(r.path(listName), r.path(videoName))
 		reads = parts
 	}
-	if _, err := r.tools.Run(ctx, ffmpeg.Command{Args: args, Dir: r.job.Dir, Reads: reads}); err != nil {
+	if _, err := r.tools.Run(ctx, ffmpeg.Command{Args: args, Dir: r.job.Dir, Reads: reads, OnLine: r.job.OnLine}); err != nil {
 		return false, failure("join parts", err, ReasonEncoderFailed)
 	}
 	if err := os.Remove(r.path(bodyName)); err != nil {

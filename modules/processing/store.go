@@ -167,15 +167,28 @@ func (s store) describe(ctx context.Context, c claim, made product) error {
 		Updates(map[string]any{"decode_errors": made.decodeErrors, "codec": made.codec}).Error
 }
 
+// keepTail writes down the end of ffmpeg's words in an attempt that runs; it
+// changes nothing once another has ended the attempt.
+func (s store) keepTail(ctx context.Context, c claim, text string) error {
+	return s.db.Write(ctx).Exec("UPDATE job_attempts SET stderr_tail = ? WHERE job_id = ? AND fence = ? AND outcome = 'running'",
+		clean(text), c.ID, c.Fence).Error
+}
+
+// endAttempt closes an attempt. What was kept of ffmpeg's words stays unless the
+// failure has more.
 func (s store) endAttempt(ctx context.Context, id uuid.UUID, fence int64, o outcome, f *Failure) error {
 	text := ""
 	if f.Err != nil {
 		text = f.Err.Error()
 	}
-	return s.db.Write(ctx).Table("job_attempts").Where("job_id = ? AND fence = ?", id, fence).Updates(map[string]any{
+	values := map[string]any{
 		"finished_at": gorm.Expr(s.db.Now()), "outcome": o, "reason": string(f.Reason), "error": clean(text),
-		"exit_code": f.ExitCode, "signal": f.Signal, "stderr_tail": clean(f.Tail),
-	}).Error
+		"exit_code": f.ExitCode, "signal": f.Signal,
+	}
+	if f.Tail != "" {
+		values["stderr_tail"] = clean(f.Tail)
+	}
+	return s.db.Write(ctx).Table("job_attempts").Where("job_id = ? AND fence = ?", id, fence).Updates(values).Error
 }
 
 // lostJob is a running job whose worker fell silent.

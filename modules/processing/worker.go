@@ -133,7 +133,7 @@ func (w *Worker) run(ctx context.Context, c claim) {
 		return
 	case ctx.Err() != nil: // this worker is stopping
 		err := w.DB.InTx(end, func(ctx context.Context) error {
-			return w.store.finish(ctx, c, Queued, outcomeReleased, &Failure{}, 0)
+			return w.store.finish(ctx, c, Queued, outcomeReleased, &Failure{Tail: made.said.text()}, 0)
 		})
 		if err != nil && !errors.Is(err, errLost) {
 			log.WarnContext(end, "job not handed back, its lease will end", slog.Any("error", err))
@@ -147,7 +147,10 @@ func (w *Worker) run(ctx context.Context, c claim) {
 	default:
 		f = &Failure{Reason: ReasonStorage, Err: err, unforeseen: true}
 	}
-	switch postponed, err := w.fail(end, c, f); {
+	made.said.add(f.Tail)
+	whole := *f // its maker may keep f
+	whole.Tail = made.said.text()
+	switch postponed, err := w.fail(end, c, &whole); {
 	case errors.Is(err, errLost): // cancelled, which is why it failed
 		log.InfoContext(end, "job stopped: cancelled or taken over", took)
 	case err != nil:
@@ -164,6 +167,7 @@ func (w *Worker) run(ctx context.Context, c claim) {
 // attempt makes the files of one job. The keys it returns are in storage, with
 // an error too.
 func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made product, err error) {
+	made.said = &tail{}
 	defer func() {
 		if p := recover(); p != nil { // this attempt has failed, the others of this process go on
 			log.ErrorContext(ctx, "panic", slog.Any("panic", p), slog.String("stack", string(debug.Stack())))
@@ -172,7 +176,7 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	}()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	pulse := &pulse{worker: w, claim: c, log: log, lost: func() { stop(errLost) }, now: standing{stage: StageProbe}}
+	pulse := &pulse{worker: w, claim: c, log: log, lost: func() { stop(errLost) }, said: made.said, now: standing{stage: StageProbe}}
 	var beating sync.WaitGroup
 	beat, endBeat := context.WithCancel(ctx)
 	beating.Go(func() { pulse.run(beat) })
@@ -206,7 +210,10 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	if err := os.Mkdir(encode, 0o750); err != nil {
 		return made, failure("make scratch folder", err, ReasonStorage)
 	}
-	job := Job{Path: path, Source: source, Start: original.Start, Dir: encode, Player: original.Player, City: original.City}
+	job := Job{
+		Path: path, Source: source, Start: original.Start, Dir: encode,
+		Player: original.Player, City: original.City, OnLine: made.said.line,
+	}
 	out, err := w.Encoder.Encode(ctx, job, pulse.report)
 	if err != nil {
 		return made, w.roomless(ctx, err)

@@ -46,7 +46,7 @@ func migratedAtOnce(x *experiment) {
 		fresh.inDatabase(func(d *database.DB) {
 			require.NoError(x, d.Write(x.Context()).Transaction(func(tx *gorm.DB) error {
 				for _, table := range []string{"users", "sessions", "videos", "votes", "player_totals", "jobs", "job_attempts"} {
-					if err := tx.Exec("LOCK TABLE " + table + " IN ACCESS SHARE MODE").Error; err != nil {
+					if err := tx.Exec("LOCK TABLE " + table + " IN ROW EXCLUSIVE MODE").Error; err != nil {
 						return err
 					}
 				}

@@ -95,7 +95,7 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 	janitor := a.janitor(catalog)
 	tidy := func(ctx context.Context) error {
 		_, err := janitor.Clean(ctx)
-		return errors.Join(w.SweepScratch(ctx), w.ForgetWorkers(ctx), err)
+		return errors.Join(w.SweepScratch(ctx), w.ForgetWorkers(ctx), w.ForgetSamples(ctx), err)
 	}
 	a.log.InfoContext(ctx, "working", slog.String("worker", id), slog.Int("concurrency", c.Work.Concurrency),
 		slog.Any("queues", c.Work.Queues), slog.String("codec", encoder.Codec()), slog.String("version", a.version))
@@ -103,6 +103,7 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 		{Name: "consumer", Run: w.Reported(consumer.Run)},
 		{Name: "watchdog", Run: watch(consumer, a.bus, a.log)},
 		{Name: "sweeper", Run: lifecycle.Every(a.log, "sweeper", c.Processing.SweepInterval, w.Sweep)},
+		{Name: "samples", Run: lifecycle.Every(a.log, "samples", processing.SampleInterval, w.SampleQueues)},
 		{Name: "janitor", Run: lifecycle.Every(a.log, "janitor", c.Work.JanitorInterval, tidy)},
 	}, nil
 }

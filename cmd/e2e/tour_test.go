@@ -5,6 +5,7 @@ package e2e
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,16 +23,17 @@ func TestTour_OfTheREADMEWorksWhenPasted(t *testing.T) {
 	tour, _, ok := strings.Cut(rest, "\n```\n")
 	require.True(t, ok, "the tour has no end")
 
+	settings := append(slices.Clone(quick), "ANB_UPLOAD_REPEAT_WINDOW=10m") // as it is without settings
 	t.Run("on anb dev", func(t *testing.T) {
 		t.Parallel()
-		env := append([]string{"ANB_HTTP_ADDR=127.0.0.1:0"}, quick...)
+		env := append([]string{"ANB_HTTP_ADDR=127.0.0.1:0"}, settings...)
 		out, err := paste(t, tour, start(t, binary(t), t.TempDir(), env, "dev").base())
 		require.NoError(t, err, out)
 		require.Contains(t, out, "\nEverything was as described.\n")
 	})
 	t.Run("on separate roles", func(t *testing.T) {
 		t.Parallel()
-		f := newFleet(t, binary(t), quick...)
+		f := newFleet(t, binary(t), settings...)
 		api := f.run("serve")
 		f.worker()
 		out, err := paste(t, tour, api.base())

@@ -38,7 +38,7 @@ func redisRestarted(x *experiment) {
 		require.Less(x, x.recovered(at), 30*time.Second+6*time.Second, "the job itself takes six")
 		u.processed(ids[2])
 		for _, id := range ids {
-			require.Equal(x, []string{"done"}, r.outcomes(id))
+			require.Equal(x, []string{"done"}, r.attempts(id))
 		}
 	}
 	r.quit(w)

@@ -5,7 +5,6 @@ package e2e
 import (
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"time"
 
 	"github.com/google/uuid"
@@ -118,9 +117,6 @@ func (r *rig) check() {
 	}
 }
 
-// outcomes lists how the attempts at a video's job ended, first to last.
-func (r *rig) outcomes(video string) []string { return r.attempts(video) }
-
 // attempt is what is written down of one attempt.
 type attempt struct{ Outcome, Reason, Signal, Error string }
 
@@ -132,8 +128,5 @@ func (r *rig) attemptsOf(video string) (out []attempt) {
 	})
 	return out
 }
-
-// scratch is the folder for files in the making.
-func (r *rig) scratch() string { return filepath.Join(r.dir, "work") }
 
 func newID() string { return uuid.NewString() }

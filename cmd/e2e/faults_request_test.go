@@ -208,7 +208,7 @@ func panics(x *experiment) {
 		x.recovered(at)
 		w.said("panic point encode.inspected reached")
 		x.occurred("a job panicked")
-		require.Equal(x, []string{"failed", "done"}, r.outcomes(clip))
+		require.Equal(x, []string{"failed", "done"}, r.attempts(clip))
 		r.quit(w, api)
 	}
 	r.check()

@@ -84,11 +84,11 @@ func workerStopped(x *experiment) {
 		require.Zero(x, w.wait(15*time.Second))
 		x.occurred("SIGTERM in the middle of a job")
 		requireNoStrays(x.T, r.dir, time.Second)
-		require.Equal(x, []string{"released"}, r.outcomes(id))
+		require.Equal(x, []string{"released"}, r.attempts(id))
 		w = r.worker() // may drain for 25 s
 		u.processed(id)
 		x.recovered(at)
-		require.Equal(x, []string{"released", "done"}, r.outcomes(id))
+		require.Equal(x, []string{"released", "done"}, r.attempts(id))
 		require.EqualValues(x, 1, r.attempt(id), "nothing is burnt")
 
 		id = u.accepted(clip)
@@ -132,7 +132,7 @@ func stoppedWithoutRedis(x *experiment) {
 		x.occurred("Redis was cut off in the middle of a job")
 		x.result.Note = "both had ended " + time.Since(at).Round(100*time.Millisecond).String() + " after the signal, with a drain of 2 s"
 		requireNoStrays(x.T, r.dir, time.Second)
-		require.Equal(x, []string{"released"}, r.outcomes(id))
+		require.Equal(x, []string{"released"}, r.attempts(id))
 		r.bus.mend()
 		at = time.Now()
 		w = r.worker()

@@ -52,8 +52,8 @@ func workerKilled(x *experiment) {
 		u.processed(first)
 		x.recovered(at)
 		u.processed(second)
-		require.Equal(x, []string{"lost", "done"}, r.outcomes(first))
-		require.Equal(x, []string{"done"}, r.outcomes(second))
+		require.Equal(x, []string{"lost", "done"}, r.attempts(first))
+		require.Equal(x, []string{"done"}, r.attempts(second))
 	}
 	r.quit(w)
 	require.Empty(x, r.files("work"), "scratch of the dead is gone")
@@ -125,7 +125,7 @@ func jobDeliveredTwice(x *experiment) {
 		holder.signal(syscall.SIGCONT)
 		holder.said(`msg="job stopped: cancelled or taken over" task_id=` + task)
 		x.occurred("fifty-one messages for one job")
-		require.Equal(x, []string{"lost", "done"}, r.outcomes(id))
+		require.Equal(x, []string{"lost", "done"}, r.attempts(id))
 		x.eventually(30*time.Second, "messages stay", func() bool {
 			n, err := redis.LLen(x.Context(), "video_queue").Result()
 			return err == nil && n == 0
@@ -149,7 +149,7 @@ func jobDeliveredTwice(x *experiment) {
 		require.Equal(x, "processing", status, "the late result is thrown away")
 		u.processed(id)
 		x.recovered(at)
-		require.Equal(x, []string{"lost", "done"}, r.outcomes(id))
+		require.Equal(x, []string{"lost", "done"}, r.attempts(id))
 		r.quit(w, late)
 	}
 	x.result.Rounds *= 2 // the two places
@@ -178,7 +178,7 @@ func poisonVideo(x *experiment) {
 	x.rounds(kills, kills)
 	require.Equal(x, 3, kills)
 	u.processed(others...)
-	require.Equal(x, []string{"lost", "lost", "lost"}, r.outcomes(poison))
+	require.Equal(x, []string{"lost", "lost", "lost"}, r.attempts(poison))
 	answer := u.call(http.MethodGet, "/api/videos/"+poison, nil)
 	require.Equal(x, "POISON", answer.text("failure_code"), "%v", answer.body)
 	r.quit(w)
@@ -232,7 +232,7 @@ func deletedMidJob(x *experiment) {
 		requireNoStrays(x.T, r.dir, 10*time.Second)
 		x.recovered(at)
 		x.occurred("an encoder ran at the moment of the deletion")
-		require.Equal(x, []string{"cancelled"}, r.outcomes(id))
+		require.Equal(x, []string{"cancelled"}, r.attempts(id))
 		require.Equal(x, http.StatusNotFound, u.call(http.MethodGet, "/api/videos/"+id, nil).status)
 	}
 	r.quit(w)

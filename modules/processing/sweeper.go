@@ -34,9 +34,8 @@ func (w *Worker) Sweep(ctx context.Context) error {
 }
 
 // reclaim ends an attempt whose lease has expired; errLost when it has not, or
-// another sweeper was first. The reason of a job whose
-// attempts run out is that of its last recorded failure; if there is none, its
-// workers died each time.
+// another sweeper was first. The reason of a job whose attempts run out is that
+// of its last recorded failure; if there is none, its workers died each time.
 func (w *Worker) reclaim(ctx context.Context, l lostJob) error {
 	return w.DB.InTx(ctx, func(ctx context.Context) error {
 		if ok, err := w.store.stillExpired(ctx, l.Claim); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"anb/platform/database"
+	"anb/platform/passwords"
 )
 
 // The longest life that a token may be given; see also Config.
@@ -38,9 +39,9 @@ func (c Config) Validate() error {
 		"auth.token_ttl must be whole seconds between 1s and 720h (ANB_AUTH_TOKEN_TTL)")
 	refuse(c.Issuer == "", "auth.issuer is empty (ANB_AUTH_ISSUER)")
 	refuse(c.Audience == "", "auth.audience is empty (ANB_AUTH_AUDIENCE)")
-	refuse(c.HashMemory < 8 || c.HashMemory > maxHashMemory,
+	refuse(c.HashMemory < 8 || c.HashMemory > passwords.MaxMemory,
 		"auth.hash_memory must be between 8 and 1048576 KiB (ANB_AUTH_HASH_MEMORY)")
-	refuse(c.HashIterations < 1 || c.HashIterations > maxHashIterations,
+	refuse(c.HashIterations < 1 || c.HashIterations > passwords.MaxIterations,
 		"auth.hash_iterations must be between 1 and 16 (ANB_AUTH_HASH_ITERATIONS)")
 	refuse(c.HashParallel < 1, "auth.hash_parallel must be at least 1 (ANB_AUTH_HASH_PARALLEL)")
 	refuse(c.HashWait <= 0, "auth.hash_wait must be positive, such as 5s (ANB_AUTH_HASH_WAIT)")
@@ -60,7 +61,7 @@ type Deps struct {
 type Module struct {
 	store     store
 	directory Directory
-	hashes    *hasher
+	hashes    hashes
 	tokens    *tokens
 	now       func() time.Time
 	log       *slog.Logger
@@ -78,9 +79,12 @@ func New(d Deps) (*Module, error) {
 	return &Module{
 		store:     store{d.DB},
 		directory: d.Directory,
-		hashes:    newHasher(d.Config),
-		tokens:    newTokens(d.Config, d.Now),
-		now:       d.Now,
-		log:       d.Log,
+		hashes: passwords.New(passwords.Config{
+			Cost:     passwords.Cost{Memory: d.Config.HashMemory, Iterations: d.Config.HashIterations, Lanes: 1},
+			Parallel: d.Config.HashParallel, Wait: d.Config.HashWait,
+		}),
+		tokens: newTokens(d.Config, d.Now),
+		now:    d.Now,
+		log:    d.Log,
 	}, nil
 }

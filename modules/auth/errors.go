@@ -2,9 +2,9 @@ package auth
 
 import (
 	"fmt"
-	"time"
 
 	"anb/platform/fault"
+	"anb/platform/passwords"
 )
 
 // What can be wrong with a request about an account.
@@ -14,7 +14,7 @@ var (
 	ErrPasswordTooCommon  = fault.New(fault.Invalid, "PASSWORD_TOO_COMMON", "La contraseña es demasiado común. Elige otra más difícil de adivinar.")
 	ErrInvalidCredentials = fault.New(fault.Unauthenticated, "INVALID_CREDENTIALS", "Email o contraseña incorrectos.")
 	ErrUserNotFound       = fault.New(fault.NotFound, "USER_NOT_FOUND", "Usuario no encontrado.")
-	ErrBusy               = fault.New(fault.Unavailable, "BUSY", "Hay demasiadas solicitudes en este momento. Intenta de nuevo en unos segundos.").After(2 * time.Second)
+	ErrBusy               = passwords.ErrBusy
 
 	errFormTooLarge    = fault.New(fault.TooLarge, "BODY_TOO_LARGE", "El cuerpo de la solicitud es demasiado grande.")
 	errFormUnsupported = fault.New(fault.Unsupported, "UNSUPPORTED_MEDIA_TYPE", "El tipo de contenido no es compatible. Envía JSON o un formulario en UTF-8.")

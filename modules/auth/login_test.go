@@ -8,11 +8,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"anb/db/dbtest"
 	"anb/platform/database"
+	"anb/platform/passwords"
 )
 
 func TestLogin_RefusesWithOneAnswerAndTheSameWork(t *testing.T) {
@@ -22,12 +24,8 @@ func TestLogin_RefusesWithOneAnswerAndTheSameWork(t *testing.T) {
 		b.join(t, "ana@x.co")
 		_, gone := b.join(t, "gone@x.co")
 		require.NoError(t, b.Deactivate(t.Context(), mustID(t, gone)))
-		var costs []cost
-		derive := b.hashes.derive
-		b.hashes.derive = func(password, salt []byte, c cost, size uint32) []byte {
-			costs = append(costs, c)
-			return derive(password, salt, c, size)
-		}
+		var costs []string
+		b.hashes = spy{hashes: b.hashes, after: func(stored string) { costs = append(costs, costOf(stored)) }}
 		var bodies []string
 		for _, f := range []fields{
 			{"email": "ana@x.co", "password": "StrongPass124"},
@@ -44,7 +42,7 @@ func TestLogin_RefusesWithOneAnswerAndTheSameWork(t *testing.T) {
 			require.Equal(t, "INVALID_CREDENTIALS", a.code())
 			require.True(t, strings.HasPrefix(a.head.Get("WWW-Authenticate"), "Bearer"))
 			bodies = append(bodies, strings.ReplaceAll(a.text, a.head.Get("X-Request-Id"), ""))
-			require.Equal(t, []cost{b.hashes.cost}, costs, "one hash at today's cost, whatever was wrong")
+			require.Equal(t, []string{"$argon2id$v=19$m=64,t=1,p=1"}, costs, "one hash at today's cost, whatever was wrong")
 		}
 		for _, body := range bodies {
 			require.Equal(t, bodies[0], body)
@@ -134,11 +132,7 @@ func TestLogin_RenewsAHashOfAnotherCost(t *testing.T) {
 		b.join(t, "ana@x.co")
 		b = setup(t, d, func(c *Config) { c.HashIterations = 3 })
 		var hashes atomic.Int64
-		derive := b.hashes.derive
-		b.hashes.derive = func(password, salt []byte, c cost, size uint32) []byte {
-			hashes.Add(1)
-			return derive(password, salt, c, size)
-		}
+		b.hashes = spy{hashes: b.hashes, after: func(string) { hashes.Add(1) }}
 		require.Equal(t, 401, b.send("POST", "/api/auth/login", "", fields{"email": "ana@x.co", "password": "wrong"}).status)
 		require.EqualValues(t, 1, hashes.Swap(0))
 		b.login(t, "ana@x.co", "StrongPass123")
@@ -149,4 +143,25 @@ func TestLogin_RenewsAHashOfAnotherCost(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, stored, "$argon2id$v=19$m=64,t=3,p=1$")
 	})
+}
+
+func TestLogin_AnswersBusyWhenItsTurnToHashDoesNotCome(t *testing.T) {
+	t.Parallel()
+	b := setup(t, dbtest.SQLite(t), func(c *Config) { c.HashParallel, c.HashWait = 1, time.Millisecond })
+	done, err := b.hashes.(*passwords.Hasher).Turn(t.Context()) // somebody hashes
+	require.NoError(t, err)
+	for path, body := range map[string]fields{
+		"/api/auth/login":  {"email": "nobody@x.co", "password": "StrongPass123"},
+		"/api/auth/signup": person("a@x.co", nil),
+	} {
+		a := b.send("POST", path, "", body)
+		require.Equal(t, 503, a.status, a.text)
+		require.Equal(t, "BUSY", a.code())
+		require.NotEmpty(t, a.head.Get("Retry-After"))
+	}
+	for _, email := range []string{"a@", strings.Repeat("a", 300)} { // what is wrong needs no turn
+		require.Equal(t, 400, b.send("POST", "/api/auth/signup", "", person(email, nil)).status)
+	}
+	done()
+	b.join(t, "a@x.co")
 }

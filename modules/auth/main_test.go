@@ -48,6 +48,27 @@ func (f *fakeDirectory) PlayerChanged(_ context.Context, p Player) error {
 	return f.err
 }
 
+// spy does something after each hash that was made or checked.
+type spy struct {
+	hashes
+	after func(stored string)
+}
+
+func (s spy) Hash(ctx context.Context, password string) (string, error) {
+	stored, err := s.hashes.Hash(ctx, password)
+	s.after(stored)
+	return stored, err
+}
+
+func (s spy) Verify(ctx context.Context, password, stored string) (ok, stale bool, err error) {
+	ok, stale, err = s.hashes.Verify(ctx, password, stored)
+	s.after(stored)
+	return ok, stale, err
+}
+
+// costOf is the part of a hash that says what it takes.
+func costOf(stored string) string { return strings.Join(strings.SplitN(stored, "$", 5)[:4], "$") }
+
 // bundle is a module behind a real echo.
 type bundle struct {
 	*Module

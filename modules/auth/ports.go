@@ -19,3 +19,10 @@ type Player struct {
 type Directory interface {
 	PlayerChanged(ctx context.Context, p Player) error
 }
+
+// hashes makes and checks the hashes of passwords, as passwords.Hasher does.
+type hashes interface {
+	Hash(ctx context.Context, password string) (string, error)
+	Verify(ctx context.Context, password, stored string) (ok, stale bool, err error)
+	Dummy() string
+}

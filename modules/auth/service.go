@@ -35,7 +35,7 @@ func (m *Module) Signup(ctx context.Context, r Registration) (User, error) {
 	case !errors.Is(err, ErrUserNotFound):
 		return User{}, err
 	}
-	hash, err := m.hashes.hash(ctx, r.Password1)
+	hash, err := m.hashes.Hash(ctx, r.Password1)
 	if err != nil {
 		return User{}, err
 	}
@@ -74,9 +74,9 @@ func (m *Module) Login(ctx context.Context, email, password string) (Token, erro
 	}
 	known := err == nil
 	if !known {
-		stored = m.hashes.dummy
+		stored = m.hashes.Dummy()
 	}
-	ok, stale, err := m.hashes.verify(ctx, password, stored)
+	ok, stale, err := m.hashes.Verify(ctx, password, stored)
 	switch {
 	case err != nil:
 		return Token{}, fmt.Errorf("log in user %s: %w", u.ID, err)
@@ -92,7 +92,7 @@ func (m *Module) Login(ctx context.Context, email, password string) (Token, erro
 // rehash stores the password's hash at today's cost and returns the hash that
 // is stored now. Failing is no reason to refuse a login: the next one tries again.
 func (m *Module) rehash(ctx context.Context, id uuid.UUID, password, old string) string {
-	hash, err := m.hashes.hash(ctx, password)
+	hash, err := m.hashes.Hash(ctx, password)
 	if err == nil {
 		err = m.store.rehash(ctx, id, old, hash)
 	}
@@ -191,14 +191,14 @@ func (m *Module) ChangePassword(ctx context.Context, p identity.Principal, curre
 	}
 	ok := false
 	if len(current) <= maxPasswordBytes {
-		if ok, _, err = m.hashes.verify(ctx, current, stored); err != nil {
+		if ok, _, err = m.hashes.Verify(ctx, current, stored); err != nil {
 			return fmt.Errorf("change password of user %s: %w", p.UserID, err)
 		}
 	}
 	if !ok {
 		return refusal([]fault.Field{wrongPassword()})
 	}
-	hash, err := m.hashes.hash(ctx, new1)
+	hash, err := m.hashes.Hash(ctx, new1)
 	if err != nil {
 		return err
 	}

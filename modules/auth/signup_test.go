@@ -13,6 +13,7 @@ import (
 
 	"anb/db/dbtest"
 	"anb/platform/database"
+	"anb/platform/passwords"
 )
 
 func TestSignup_RefusesBadFieldsByName(t *testing.T) {
@@ -275,12 +276,12 @@ func TestCommon_RefusesTheListAndItsVariants(t *testing.T) {
 		"12345678", "password", "PASSWORD", "Password1!", "p@ssw0rd", "P@ssw0rd!", "$ecreto1", "anb2025!", "!ANB-2026", "contraseña", "Contrasena1",
 		"qwertyuiop", "1q2w3e4r", "baloncesto1", "Bogotá2026", "87654321", "iloveyou1",
 	} {
-		require.True(t, common(p), p)
+		require.True(t, passwords.Common(p, ownWords), p)
 	}
 	for _, p := range []string{
 		"testpassword123", "StrongPass123", "correct horse battery staple", "anb-is-my-team", strings.Repeat("😀", 19),
 		"83920174", "anb8273648190237", "password-73648190", "       anb       ", strings.Repeat("a", 64),
 	} {
-		require.False(t, common(p), p)
+		require.False(t, passwords.Common(p, ownWords), p)
 	}
 }

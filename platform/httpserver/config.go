@@ -6,11 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"time"
-
-	"github.com/labstack/echo/v4"
 )
 
 // Config says where and how the API is served.
@@ -42,8 +39,8 @@ func (c Config) Validate() error {
 			errs = append(errs, fmt.Errorf("http.public_url %q is not http(s)://host (ANB_HTTP_PUBLIC_URL)", c.PublicURL))
 		}
 	}
-	if _, err := c.proxies(); err != nil {
-		errs = append(errs, err)
+	if _, err := ParseProxies(c.TrustedProxies); err != nil {
+		errs = append(errs, fmt.Errorf("http.trusted_proxies holds %w (ANB_HTTP_TRUSTED_PROXIES)", err))
 	}
 	for _, d := range []struct {
 		key   string
@@ -69,34 +66,4 @@ func (c Config) Validate() error {
 		errs = append(errs, errors.New("http.max_connections must not be negative; 0 is any number (ANB_HTTP_MAX_CONNECTIONS)"))
 	}
 	return errors.Join(errs...)
-}
-
-func (c Config) proxies() ([]*net.IPNet, error) {
-	var nets []*net.IPNet
-	for _, s := range c.TrustedProxies {
-		if a, err := netip.ParseAddr(s); err == nil {
-			s = netip.PrefixFrom(a, a.BitLen()).String()
-		}
-		_, n, err := net.ParseCIDR(s)
-		if err != nil {
-			return nil, fmt.Errorf("http.trusted_proxies holds %q, which is neither an address nor a range such as 10.0.0.0/8 (ANB_HTTP_TRUSTED_PROXIES)", s)
-		}
-		nets = append(nets, n)
-	}
-	return nets, nil
-}
-
-// clientAddress says how a client's address is found: from the connection,
-// unless that comes from a trusted proxy, whose X-Forwarded-For is believed as
-// far back as it names trusted proxies.
-func (c Config) clientAddress() (echo.IPExtractor, error) {
-	nets, err := c.proxies()
-	if err != nil || len(nets) == 0 {
-		return echo.ExtractIPDirect(), err
-	}
-	trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
-	for _, n := range nets {
-		trust = append(trust, echo.TrustIPRange(n))
-	}
-	return echo.ExtractIPFromXFFHeader(trust...), nil
 }

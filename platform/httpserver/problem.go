@@ -100,7 +100,9 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 		h := c.Response().Header()
 		switch f.Kind {
 		case fault.Unauthenticated:
-			h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="anb"`)
+			if h.Get(echo.HeaderWWWAuthenticate) == "" { // some routes ask for other proof
+				h.Set(echo.HeaderWWWAuthenticate, `Bearer realm="anb"`)
+			}
 		case fault.TooMany, fault.Unavailable:
 			after := max(f.RetryAfter, time.Second)
 			h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(after.Seconds()))))

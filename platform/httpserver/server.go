@@ -28,13 +28,13 @@ type Observe func(route, method string, status int, took time.Duration)
 // New returns an echo without routes: errors become problem documents, panics
 // become 500, a trailing slash means the same route. observe may be nil.
 func New(c Config, log *slog.Logger, observe Observe) (*echo.Echo, error) {
-	address, err := c.clientAddress()
+	proxies, err := ParseProxies(c.TrustedProxies)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("trusted proxies hold %w", err)
 	}
 	e := echo.New()
 	e.HideBanner, e.HidePort = true, true
-	e.IPExtractor = address
+	e.IPExtractor = proxies.ClientAddress()
 	e.JSONSerializer = serializer{}
 	e.HTTPErrorHandler = errorHandler(log)
 	e.Pre(requestID, frame(log, observe, e), recovered(log), middleware.RemoveTrailingSlash())

@@ -27,6 +27,9 @@ func faults(t *testing.T) (out []madeFault) {
 	t.Helper()
 	for _, dir := range []string{"modules", "platform"} {
 		require.NoError(t, filepath.WalkDir(filepath.Join("../../..", dir), func(path string, e fs.DirEntry, err error) error {
+			if e != nil && e.IsDir() && e.Name() == "monitor" {
+				return fs.SkipDir // the dashboard's answers are not the API's
+			}
 			if err != nil || e.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
 			}

@@ -21,7 +21,7 @@ import (
 var ErrConfig = errors.New("the configuration is not valid")
 
 // secrets are the keys whose values are never shown and may come from files.
-var secrets = []string{"auth.jwt_secret", "database.url", "redis.url"}
+var secrets = []string{"auth.jwt_secret", "database.url", "monitor.admin_password", "monitor.tokens", "monitor.users", "redis.url"}
 
 // seedNames are the variables of the deployment document, the stronger first.
 var seedNames = map[string][]string{

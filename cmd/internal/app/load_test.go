@@ -197,7 +197,32 @@ func TestMasked_ShowsNoSecret(t *testing.T) {
 		require.NoError(t, err)
 		require.NotContains(t, string(out), secret, address)
 	}
-	_, effective, err := load(t, "", "DATABASE_URL=postgres://u:"+secret+"@h:5433/db?sslmode=disable")
+	_, effective, err := load(t, "", "ANB_MONITOR_USERS=ana:admin:"+secret, "ANB_MONITOR_TOKENS=ci:viewer:"+secret, "ANB_MONITOR_ADMIN_PASSWORD="+secret)
+	require.NoError(t, err)
+	out, err := yaml.Marshal(effective.Masked())
+	require.NoError(t, err)
+	require.NotContains(t, string(out), secret)
+	_, effective, err = load(t, "", "DATABASE_URL=postgres://u:"+secret+"@h:5433/db?sslmode=disable")
 	require.NoError(t, err)
 	require.Equal(t, "postgres://u:xxxxx@h:5433/db?sslmode=disable", effective.Masked()["database"].(map[string]any)["url"])
+}
+
+func TestLoad_ReadsTheDashboardsSecretsFromFiles(t *testing.T) {
+	t.Parallel()
+	const lines = "# people\nana:admin:x\nelias:viewer:y"
+	path := filepath.Join(t.TempDir(), "users")
+	require.NoError(t, os.WriteFile(path, []byte(lines+"\n"), 0o600))
+	got, _, err := load(t, "", "ANB_MONITOR_USERS_FILE="+path, "ANB_MONITOR_TOKENS_FILE="+path, "ANB_MONITOR_ADMIN_PASSWORD_FILE="+path)
+	require.NoError(t, err)
+	require.Equal(t, []string{lines, lines, lines}, []string{got.Monitor.Users, got.Monitor.Tokens, got.Monitor.AdminPassword})
+}
+
+func TestMonitorConfig_IsSoundByDefaultAndRefusesTheWorldWithoutUsers(t *testing.T) {
+	t.Parallel()
+	c, _, err := load(t, "")
+	require.NoError(t, err)
+	require.NoError(t, c.Monitor.Validate())
+	c, _, err = load(t, "", "ANB_MONITOR_ADDR=0.0.0.0:5555")
+	require.NoError(t, err)
+	require.ErrorContains(t, c.Monitor.Validate(), "anb monitor hash-password")
 }

@@ -24,6 +24,7 @@ const (
 	NotFound                    // 404
 	NotAllowed                  // 405
 	Timeout                     // 408
+	Conflict                    // 409: what is there is in another state; not in the public API, whose contract has none
 	TooLarge                    // 413
 	Unsupported                 // 415
 	BadRange                    // 416

@@ -36,6 +36,7 @@ var statusOf = map[fault.Kind]int{
 	fault.NotFound:        http.StatusNotFound,
 	fault.NotAllowed:      http.StatusMethodNotAllowed,
 	fault.Timeout:         http.StatusRequestTimeout,
+	fault.Conflict:        http.StatusConflict,
 	fault.TooLarge:        http.StatusRequestEntityTooLarge,
 	fault.Unsupported:     http.StatusUnsupportedMediaType,
 	fault.BadRange:        http.StatusRequestedRangeNotSatisfiable,

@@ -31,6 +31,7 @@ func TestErrorHandler_GivesEachErrorItsAnswer(t *testing.T) {
 		"unauthenticated":    {fault.ErrUnauthenticated.Because(cause), 401, "UNAUTHENTICATED", map[string]string{"WWW-Authenticate": `Bearer realm="anb"`}},
 		"forbidden":          {fault.ErrForbidden, 403, "FORBIDDEN", nil},
 		"not found":          {fault.New(fault.NotFound, "GONE", "No está."), 404, "GONE", nil},
+		"conflict":           {fault.New(fault.Conflict, "TAKEN", "Ya está."), 409, "TAKEN", nil},
 		"too many":           {fault.New(fault.TooMany, "SLOW", "Espera.").After(1500 * time.Millisecond), 429, "SLOW", map[string]string{"Retry-After": "2"}},
 		"too many, unsaid":   {fault.New(fault.TooMany, "SLOW", "Espera."), 429, "SLOW", map[string]string{"Retry-After": "1"}},
 		"unavailable":        {fmt.Errorf("x: %w", fault.ErrUnavailable.Because(cause)), 503, "UNAVAILABLE", map[string]string{"Retry-After": "5"}},

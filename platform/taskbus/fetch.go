@@ -31,20 +31,22 @@ func (w *Worker) fetch(ctx, work context.Context) {
 	audit := time.Now().Add(auditEvery)
 	for {
 		w.health.idle(false) // all slots may be busy for hours
-		select {
-		case <-ctx.Done():
+		queues, ok := w.capacity.take(ctx)
+		if !ok {
 			return
-		case w.slots <- struct{}{}:
 		}
 		w.health.idle(true)
 		crash.At(crash.FetchNext)
-		m, found, err := w.next(ctx, &audit)
+		m, found, err := w.next(ctx, queues, &audit)
 		if ctx.Err() != nil {
-			<-w.slots // what was popped is returned by leave
+			w.capacity.release() // what was popped is returned by leave
 			return
 		}
+		if err == nil && found && !w.capacity.admits(m.queue) {
+			found, err = false, w.refuse(ctx, m)
+		}
 		if err != nil {
-			<-w.slots
+			w.capacity.release()
 			if back.failures == 0 {
 				w.bus.log.WarnContext(ctx, "pop failed, will try again", slog.String("worker", w.instance), slog.Any("error", err))
 			}
@@ -58,7 +60,7 @@ func (w *Worker) fetch(ctx, work context.Context) {
 		}
 		w.health.popped(time.Now())
 		if !found {
-			<-w.slots
+			w.capacity.release()
 			continue
 		}
 		w.hold(m)
@@ -67,8 +69,9 @@ func (w *Worker) fetch(ctx, work context.Context) {
 }
 
 // next makes sure the worker counts as alive, now and then looks for lost
-// answers, and pops. It is not cut short by ctx: the answer would be lost.
-func (w *Worker) next(ctx context.Context, audit *time.Time) (message, bool, error) {
+// answers, and pops from queues. It is not cut short by ctx: the answer would be
+// lost.
+func (w *Worker) next(ctx context.Context, queues []string, audit *time.Time) (message, bool, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), blockFor+callTimeout)
 	defer cancel()
 	if time.Since(time.Unix(0, w.lastBeat.Load())) > w.bus.lease/2 {
@@ -82,15 +85,26 @@ func (w *Worker) next(ctx context.Context, audit *time.Time) (message, bool, err
 		}
 		*audit = time.Now().Add(auditEvery)
 	}
-	first := w.o.Queues[0]
-	if len(w.o.Queues) == 1 {
+	first := queues[0]
+	if len(queues) == 1 {
 		return w.block(ctx, first, blockFor)
 	}
-	m, found, err := w.popAny(ctx)
+	m, found, err := w.popAny(ctx, queues)
 	if err != nil || found {
 		return m, found, err
 	}
 	return w.block(ctx, first, blockShared)
+}
+
+// refuse returns a message to the head of its queue: Adjust forbade it while the
+// pop was under way. When that fails restoreLost does it, since nobody holds it.
+func (w *Worker) refuse(ctx context.Context, m message) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	if err := w.bus.scripts.restore.Run(ctx, w.bus.rdb, []string{w.processing(m.queue), m.queue}, m.payload).Err(); err != nil {
+		return fmt.Errorf("return a message to %s: %w", m.queue, err)
+	}
+	return nil
 }
 
 // block waits on one queue. BLMove of the client rounds to whole seconds.
@@ -106,9 +120,9 @@ func (w *Worker) block(ctx context.Context, queue string, d time.Duration) (mess
 }
 
 // popAny takes the first message of the first queue that has one.
-func (w *Worker) popAny(ctx context.Context) (message, bool, error) {
+func (w *Worker) popAny(ctx context.Context, queues []string) (message, bool, error) {
 	var names []string
-	for _, q := range w.o.Queues {
+	for _, q := range queues {
 		names = append(names, q, w.processing(q))
 	}
 	found, err := w.bus.scripts.pop.Run(ctx, w.bus.rdb, names).Slice()
@@ -116,16 +130,16 @@ func (w *Worker) popAny(ctx context.Context) (message, bool, error) {
 		return message{}, false, nil
 	}
 	if err != nil {
-		return message{}, false, fmt.Errorf("pop from %d queues: %w", len(w.o.Queues), err)
+		return message{}, false, fmt.Errorf("pop from %d queues: %w", len(queues), err)
 	}
 	if len(found) == 2 {
 		i, isNumber := found[0].(int64)
 		payload, isText := found[1].(string)
-		if isNumber && isText && i >= 1 && int(i) <= len(w.o.Queues) {
-			return message{w.o.Queues[i-1], payload}, true, nil
+		if isNumber && isText && i >= 1 && int(i) <= len(queues) {
+			return message{queues[i-1], payload}, true, nil
 		}
 	}
-	return message{}, false, fmt.Errorf("pop from %d queues: unexpected answer", len(w.o.Queues))
+	return message{}, false, fmt.Errorf("pop from %d queues: unexpected answer", len(queues))
 }
 
 // restoreLost returns what Redis says this worker holds and it does not. Only

@@ -13,7 +13,7 @@ import (
 // and keeps it until the acknowledgement is through: while Redis is away there
 // is nothing to pop, and what waits to be acknowledged stays bounded.
 func (w *Worker) do(work context.Context, m message) {
-	defer func() { <-w.slots }()
+	defer w.capacity.release()
 	s, err := decode(m.payload, w.broker.IsTaskRegistered)
 	if err != nil {
 		w.bury(work, m, err)

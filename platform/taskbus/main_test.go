@@ -68,7 +68,7 @@ func newBench(t *testing.T, url string) bench {
 	return bench{url, bus, rdb, j}
 }
 
-// run starts a worker and returns how to stop it; stopping is also a clean-up.
+// run starts a worker and returns it, and how to stop it.
 func (b bench) run(t *testing.T, o taskbus.WorkerOptions, h taskbus.Handler) (*taskbus.Worker, func() error) {
 	t.Helper()
 	if o.ID == "" {
@@ -81,13 +81,18 @@ func (b bench) run(t *testing.T, o taskbus.WorkerOptions, h taskbus.Handler) (*t
 	o.Tasks = map[string]taskbus.Handler{task: h}
 	w, err := b.bus.NewWorker(o)
 	require.NoError(t, err)
+	return w, start(t, w)
+}
+
+// start runs w and returns how to stop it; stopping is also a clean-up.
+func start(t *testing.T, w *taskbus.Worker) func() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	var result error
 	go func() { defer close(ended); result = w.Run(ctx) }()
 	stop := sync.OnceValue(func() error { cancel(); <-ended; return result })
 	t.Cleanup(func() { _ = stop() })
-	return w, stop
+	return stop
 }
 
 func (b bench) send(t *testing.T, queue string, ids ...string) {

@@ -69,7 +69,7 @@ type Worker struct {
 	o        WorkerOptions
 	instance string // ID and a random part: a restarted worker is another one
 	broker   *broker
-	slots    chan struct{} // holds one value for each slot taken
+	capacity *capacity
 	jobs     sync.WaitGroup
 	health   health
 
@@ -89,7 +89,7 @@ func (b *Bus) NewWorker(o WorkerOptions) (*Worker, error) {
 		bus: b, o: o,
 		instance: o.ID + "#" + uuid.NewString()[:8],
 		broker:   newBroker(b, len(o.Queues)),
-		slots:    make(chan struct{}, o.Concurrency),
+		capacity: newCapacity(o.Concurrency, o.Queues),
 		held:     map[message]int{},
 	}, nil
 }

@@ -28,7 +28,9 @@ func Audit(ctx context.Context, d *database.DB, now time.Time, report audit.Repo
 		{"runs without a lease: its worker is gone and no other has found it", `SELECT id, video_id FROM jobs
 			WHERE state = 'running' AND lease_until < ? ORDER BY id`, []any{database.At(now.Add(-lateLease))}},
 		{fmt.Sprintf("has been due for more than %s: is a worker running?", lateStart), `SELECT id, video_id FROM jobs
-			WHERE state IN ('queued', 'retrying') AND run_after < ? AND created_at < ? ORDER BY id`, []any{database.At(now.Add(-lateStart)), database.At(now.Add(-lateStart))}},
+			WHERE ` + overdue + ` AND ` + flowing + ` ORDER BY id`, []any{database.At(now.Add(-lateStart)), database.At(now.Add(-lateStart))}},
+		{fmt.Sprintf("has been due for more than %s: its queue is paused", lateStart), `SELECT id, video_id FROM jobs
+			WHERE ` + overdue + ` AND NOT ` + flowing + ` ORDER BY id`, []any{database.At(now.Add(-lateStart)), database.At(now.Add(-lateStart))}},
 		{"is active although its video is finished", activeOfFinished, nil},
 		{"video waits, but nobody will process it", waitingWithoutJob, nil},
 		{"video is published, but no job made it", `SELECT NULL AS id, v.id AS video_id FROM videos v
@@ -46,6 +48,7 @@ func Audit(ctx context.Context, d *database.DB, now time.Time, report audit.Repo
 }
 
 const (
+	overdue          = "state IN ('queued', 'retrying') AND run_after < ? AND created_at < ?"
 	active           = "('queued', 'running', 'retrying')"
 	activeOfFinished = `SELECT j.id, j.video_id FROM jobs j JOIN videos v ON v.id = j.video_id
 		WHERE j.state IN ` + active + ` AND v.status IN ('processed', 'failed') ORDER BY j.id`

@@ -162,10 +162,10 @@ func (e *Encoder) renderArtwork(ctx context.Context, l look, dir string) error {
 	if err := os.WriteFile(art.watermark, l.watermark, 0o600); err != nil {
 		return fmt.Errorf("write watermark: %w", err)
 	}
-	if err := e.renderCard(ctx, l.opening, made, art.opening); err != nil {
+	if err := e.renderCard(ctx, e.tools.Run, l.opening, made, art.opening); err != nil {
 		return err
 	}
-	if err := e.renderCard(ctx, l.closing, made, art.closing); err != nil {
+	if err := e.renderCard(ctx, e.tools.Run, l.closing, made, art.closing); err != nil {
 		return err
 	}
 	return e.replaceFolder(ctx, made, dir)
@@ -192,7 +192,7 @@ func (e *Encoder) replaceFolder(ctx context.Context, made, dir string) error {
 }
 
 // renderCard encodes a card to out, with its layers as files in dir meanwhile.
-func (e *Encoder) renderCard(ctx context.Context, c composition, dir, out string) error {
+func (e *Encoder) renderCard(ctx context.Context, run runner, c composition, dir, out string) error {
 	layers, err := os.MkdirTemp(dir, "layers-*")
 	if err != nil {
 		return fmt.Errorf("make folder of layers: %w", err)
@@ -203,7 +203,7 @@ func (e *Encoder) renderCard(ctx context.Context, c composition, dir, out string
 			return fmt.Errorf("write layer: %w", err)
 		}
 	}
-	if _, err := e.tools.Run(ctx, ffmpeg.Command{Args: e.config.cardArgs(c, layers, out), Dir: dir}); err != nil {
+	if _, err := run(ctx, ffmpeg.Command{Args: e.config.cardArgs(c, layers, out), Dir: dir}); err != nil {
 		return fmt.Errorf("encode card: %w", err)
 	}
 	return nil

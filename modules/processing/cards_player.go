@@ -53,7 +53,7 @@ func (e *Encoder) playerCard(ctx context.Context, j Job, art artwork) (string, e
 		return "", fmt.Errorf("draw player's card: %w", err)
 	}
 	out := filepath.Join(j.Dir, playerOpening)
-	if err := e.renderCard(ctx, layers, j.Dir, out); err != nil {
+	if err := e.renderCard(ctx, e.runner(j), layers, j.Dir, out); err != nil {
 		return "", errors.Join(err, removed(out))
 	}
 	info, err := e.checkCard(ctx, out)

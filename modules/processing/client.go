@@ -45,18 +45,22 @@ func NewClient(c Config, l Limits, i *Inspector, db *database.DB, bus Bus, now f
 	return &Client{config: c, limits: l, inspector: i, bus: bus, log: log, now: now, db: db, store: store{db}}, nil
 }
 
-// Inspect refuses a staged file with a fault that tells the player why.
-func (c *Client) Inspect(ctx context.Context, path string) error {
-	_, err := c.inspector.Inspect(ctx, path)
+// Inspect tells what a staged file is like, or refuses it with a fault that tells
+// the player why.
+func (c *Client) Inspect(ctx context.Context, path string) (Measured, error) {
+	source, err := c.inspector.Inspect(ctx, path)
+	if err == nil {
+		return source.measured(), nil
+	}
 	var f *Failure
 	if !errors.As(err, &f) {
-		return err
+		return Measured{}, err
 	}
 	if !f.Reason.Permanent() {
-		return fault.ErrUnavailable.Because(err)
+		return Measured{}, fault.ErrUnavailable.Because(err)
 	}
 	message := c.limits.Message(f.Reason)
-	return fault.New(fault.Invalid, f.Reason.Code(), message).Because(err).
+	return Measured{}, fault.New(fault.Invalid, f.Reason.Code(), message).Because(err).
 		With(fault.Field{Field: "video_file", Code: f.Reason.Code(), Message: message})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"anb/platform/database"
+	"anb/platform/metrics"
 	"anb/platform/storage"
 )
 
@@ -22,6 +23,8 @@ type fakeVideos struct {
 	status map[uuid.UUID]string
 	keys   map[uuid.UUID]string
 	gone   map[uuid.UUID]bool
+
+	measured map[uuid.UUID]Measured
 }
 
 func (f *fakeVideos) Source(context.Context, uuid.UUID) (Original, error) {
@@ -30,6 +33,13 @@ func (f *fakeVideos) Source(context.Context, uuid.UUID) (Original, error) {
 
 func (f *fakeVideos) MarkProcessing(_ context.Context, id uuid.UUID) (bool, error) {
 	return !f.gone[id], nil
+}
+
+func (f *fakeVideos) Measure(_ context.Context, id uuid.UUID, m Measured) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.measured[id] = m
+	return nil
 }
 
 func (f *fakeVideos) Publish(_ context.Context, id uuid.UUID, files Published) (bool, error) {
@@ -88,6 +98,7 @@ type bench struct {
 	client *Client
 	videos *fakeVideos
 	bus    *fakeBus
+	scrape *metrics.Registry
 }
 
 func newBench(t *testing.T, d *database.DB, encode encoderFunc) *bench {
@@ -99,8 +110,9 @@ func newBench(t *testing.T, d *database.DB, encode encoderFunc) *bench {
 		return s
 	}
 	b := &bench{
-		videos: &fakeVideos{status: map[uuid.UUID]string{}, keys: map[uuid.UUID]string{}, gone: map[uuid.UUID]bool{}},
+		videos: &fakeVideos{status: map[uuid.UUID]string{}, keys: map[uuid.UUID]string{}, gone: map[uuid.UUID]bool{}, measured: map[uuid.UUID]Measured{}},
 		bus:    &fakeBus{},
+		scrape: metrics.New("test"),
 	}
 	originals := open(t.TempDir())
 	clip := filepath.Join(t.TempDir(), "clip")
@@ -117,7 +129,7 @@ func newBench(t *testing.T, d *database.DB, encode encoderFunc) *bench {
 	}
 	w, err := NewWorker(WorkerDeps{
 		ID: "w1", Version: "1.2.3", DB: d, Bus: b.bus, Videos: b.videos, Originals: originals, Processed: open(t.TempDir()),
-		Inspector: accept, Encoder: encode, Queues: []string{"q"}, Slots: 2, Log: discard(), Config: config,
+		Inspector: accept, Encoder: encode, Queues: []string{"q"}, Slots: 2, Log: discard(), Metrics: b.scrape, Config: config,
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, w.Close()) })

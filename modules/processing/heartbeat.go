@@ -31,8 +31,8 @@ const (
 
 // Reported returns run, which takes jobs until its context ends, as a service
 // that meanwhile reports this worker to the table of workers: at once and then
-// each processing.heartbeat, as online until the context ends, as draining until
-// run returns, and as exited then. What goes wrong with reports is logged; run
+// each processing.heartbeat, as online until the context ends unless an operator
+// ordered it to drain, as draining until run returns, and as exited then. What goes wrong with reports is logged; run
 // does not notice.
 func (w *Worker) Reported(run func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
@@ -79,8 +79,12 @@ func (r *reporter) repeat(ctx context.Context, state workerState) {
 // rest is written all the same.
 func (r *reporter) report(ctx context.Context, state workerState) error {
 	w := r.worker
+	duty := w.duty.Load()
+	if state == workerOnline && duty.draining {
+		state = workerDraining
+	}
 	row := workerReport{
-		ID: w.ID, Host: hostname(), PID: os.Getpid(), Version: w.Version, Queues: w.Queues, Slots: w.Slots,
+		ID: w.ID, Host: hostname(), PID: os.Getpid(), Version: w.Version, Queues: w.Queues, Slots: duty.slots,
 		State: state, Done: w.done.Load(), Failed: w.failed.Load(),
 	}
 	now := time.Now()

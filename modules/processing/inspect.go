@@ -33,6 +33,10 @@ type Source struct {
 // HDR reports whether colours must be mapped to the ordinary range.
 func (s Source) HDR() bool { return s.Transfer != "" }
 
+func (s Source) measured() Measured {
+	return Measured{Duration: s.Duration, Width: s.Width, Height: s.Height, Codec: s.Codec}
+}
+
 // Inspector decides whether a file is accepted. It is safe for concurrent use.
 type Inspector struct {
 	limits Limits

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"anb/platform/database"
 )
 
 // State is where a job stands.
@@ -88,13 +90,19 @@ func (c Config) backoff(attempt int, r float64) time.Duration {
 type claim struct {
 	ID          uuid.UUID
 	VideoID     uuid.UUID
+	Queue       string
 	Attempt     int
 	MaxAttempts int
 	Fence       int64
+	CreatedAt   database.Time // of the job
+	StartedAt   database.Time // its first claim
 }
 
 // last reports whether no attempt is left after this one.
 func (c claim) last() bool { return c.Attempt >= c.MaxAttempts }
+
+// first reports whether nobody has claimed the job before.
+func (c claim) first() bool { return c.Fence == 1 }
 
 // outcome says how an attempt ended.
 type outcome string
@@ -108,6 +116,11 @@ const (
 	outcomePostponed outcome = "postponed" // for want of room or storage; did not count
 )
 
-// errLost means that the job is another's by now, or nobody's: what was made
-// of it must be thrown away.
-var errLost = errors.New("job lost: cancelled or claimed by another worker")
+var (
+	// errLost means that the job is another's by now, or nobody's: what was
+	// made of it must be thrown away.
+	errLost = errors.New("job lost: cancelled or claimed by another worker")
+	// errCancelled means that an operator wants the job to end, and that it is
+	// still this claim's to end it.
+	errCancelled = errors.New("job cancelled by an operator")
+)

@@ -182,7 +182,8 @@ func TestWorker_CancelledWhileItsAttemptFailsStaysCancelled(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, ok)
 	require.NoError(t, b.client.Cancel(t.Context(), video))
-	_, err = b.fail(t.Context(), c, &Failure{Reason: ReasonNoSpace})
+	e := ending{claim: c, made: product{said: &tail{}}, log: discard()}
+	err = b.fail(t.Context(), e, &Failure{Reason: ReasonNoSpace})
 	require.ErrorIs(t, err, errLost)
 	require.Equal(t, Cancelled, b.job(t, task).State)
 }

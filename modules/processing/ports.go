@@ -14,6 +14,17 @@ type Original = struct {
 	Start  time.Duration // where the published part begins
 	Player string        // the player's name and city, for the opening card
 	City   string
+	// Measured says that the upload's size and length are written down.
+	Measured bool
+}
+
+// Measured is what an upload is like. It is a plain struct by another name, as
+// Original is.
+type Measured = struct {
+	Duration time.Duration // of the pictures
+	Width    int           // pixels, upright
+	Height   int
+	Codec    string // as ffmpeg names it
 }
 
 // Published are the files of a finished video. It is a plain struct by another
@@ -25,6 +36,9 @@ type Published = struct {
 	ThumbnailKey    string
 	ThumbnailBytes  int64
 	ThumbnailSHA256 string
+	Duration        time.Duration // of the video with its cards
+	Width           int           // pixels, of the video
+	Height          int
 }
 
 // Videos is where results go; the videos module implements it. Its methods
@@ -36,7 +50,21 @@ type Videos interface {
 	// video any more.
 	MarkProcessing(ctx context.Context, id uuid.UUID) (bool, error)
 	Publish(ctx context.Context, id uuid.UUID, files Published) (bool, error)
+	// Measure writes down what the upload is like, unless that was known.
+	Measure(ctx context.Context, id uuid.UUID, m Measured) error
 	// Fail ends a video with a reason's code.
+	Fail(ctx context.Context, id uuid.UUID, code string) error
+}
+
+// OperatorVideos is what becomes of videos when operators order; the videos
+// module implements it. Its methods take part in the transaction that ctx
+// carries.
+type OperatorVideos interface {
+	// Reopen makes a failed video wait again, and returns the status that it
+	// had, empty when it was deleted; any other stays as it is. Nobody else
+	// changes the video for the rest of the transaction.
+	Reopen(ctx context.Context, id uuid.UUID) (status string, err error)
+	// Fail ends an unfinished video with a reason's code.
 	Fail(ctx context.Context, id uuid.UUID, code string) error
 }
 

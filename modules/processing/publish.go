@@ -32,7 +32,7 @@ func unguessable(c claim) (string, error) {
 // publish shows the result, if the job is still this claim's.
 func (w *Worker) publish(ctx context.Context, c claim, made product) error {
 	err := w.DB.InTx(ctx, func(ctx context.Context) error {
-		if err := w.store.finish(ctx, c, Done, outcomeDone, &Failure{Tail: made.said.text()}, 0); err != nil {
+		if err := w.store.finish(ctx, c, Done, outcomeDone, &Failure{Tail: made.said.text(), commands: made.said.commands()}, 0); err != nil {
 			return err
 		}
 		crash.At(crash.PublishFinished)

@@ -10,18 +10,18 @@ import (
 	"anb/platform/crash"
 )
 
-// progressStep is the least time between two writes of progress.
+// progressStep is the time between two writes of progress.
 const progressStep = time.Second
 
-// pulse keeps a claim alive while its job runs: it renews the lease at least
-// each heartbeat, and sooner when there is progress to tell. The same write
-// tells whether the job is still ours. It also writes down what ffmpeg says, so
-// that this outlives the worker.
+// pulse keeps a claim alive while its job runs: each second it renews the lease
+// and tells the progress. The same write tells whether the job is still ours, and
+// whether an operator has cancelled it. It also writes down what ffmpeg is told
+// and says, so that this outlives the worker.
 type pulse struct {
 	worker *Worker
 	claim  claim
 	log    *slog.Logger
-	lost   func() // called when the job is not ours any more
+	stop   func(cause error) // called with errLost or errCancelled
 	said   *tail
 
 	mu  sync.Mutex
@@ -54,30 +54,21 @@ func (p *pulse) standing() standing {
 func (p *pulse) run(ctx context.Context) {
 	tick := time.NewTicker(min(progressStep, p.worker.Config.Heartbeat))
 	defer tick.Stop()
-	var (
-		beat time.Time
-		told standing
-		kept minutes
-	)
+	var kept minutes
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now := p.standing()
-		if now != told || time.Since(beat) >= min(p.worker.Config.Heartbeat, cancelDelay) {
-			err := p.worker.store.renew(ctx, p.claim, p.worker.Config.Lease, now)
-			switch {
-			case errors.Is(err, errLost):
-				p.lost()
-				return
-			case err != nil && ctx.Err() == nil:
-				// Not the same as lost: go on, and publish only if the fence still fits.
-				p.log.WarnContext(ctx, "lease not renewed, will try again", slog.Any("error", err))
-			case err == nil:
-				beat, told = time.Now(), now
-			}
+		err := p.worker.store.renew(ctx, p.claim, p.worker.Config.Lease, p.standing())
+		switch {
+		case errors.Is(err, errLost), errors.Is(err, errCancelled):
+			p.stop(err)
+			return
+		case err != nil && ctx.Err() == nil:
+			// Not the same as lost: go on, and publish only if the fence still fits.
+			p.log.WarnContext(ctx, "lease not renewed, will try again", slog.Any("error", err))
 		}
 		p.keep(ctx, &kept)
 	}
@@ -101,7 +92,7 @@ func (p *pulse) keep(ctx context.Context, w *minutes) {
 		return
 	}
 	w.at = time.Now()
-	err := p.worker.store.keepTail(ctx, p.claim, text)
+	err := p.worker.store.keepWords(ctx, p.claim, text, p.said.commands())
 	if err == nil {
 		w.heard, w.failing = heard, false
 	} else if ctx.Err() == nil && !w.failing {
@@ -109,7 +100,3 @@ func (p *pulse) keep(ctx context.Context, w *minutes) {
 		p.log.WarnContext(ctx, "what ffmpeg says not written down, will try again", slog.Any("error", err))
 	}
 }
-
-// cancelDelay is how long a job without progress may not notice that it was
-// cancelled.
-const cancelDelay = 5 * time.Second

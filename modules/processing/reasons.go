@@ -32,6 +32,10 @@ const (
 	ReasonTruncated           Reason = "truncated"
 )
 
+// ReasonCancelled is nobody's fault: an operator stopped the work. It is permanent
+// too, until an operator says otherwise.
+const ReasonCancelled Reason = "cancelled"
+
 // Transient reasons: we are at fault, or nobody; the work is tried again.
 const (
 	ReasonTimeout       Reason = "timeout"
@@ -47,7 +51,7 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonEmptyFile, ReasonFileTooLarge, ReasonContainerNotAllowed, ReasonNotAVideo, ReasonNoVideoStream,
 		ReasonCodecNotSupported, ReasonResolutionTooLow, ReasonResolutionTooLarge, ReasonDurationUnknown,
-		ReasonDurationTooShort, ReasonDurationTooLong, ReasonCorruptStream, ReasonTruncated,
+		ReasonDurationTooShort, ReasonDurationTooLong, ReasonCorruptStream, ReasonTruncated, ReasonCancelled,
 		ReasonTimeout, ReasonKilled, ReasonNoSpace, ReasonStorage, ReasonPoison, ReasonEncoderFailed,
 	}
 }
@@ -94,6 +98,8 @@ func (r Reason) Message() string {
 		return "El video está dañado y no se puede reproducir bien. Vuelve a copiarlo desde tu cámara y súbelo otra vez."
 	case ReasonTruncated:
 		return "El video está incompleto: le falta el final. Comprueba que se reproduce hasta el último segundo y súbelo otra vez."
+	case ReasonCancelled:
+		return "Los organizadores detuvieron el procesamiento de tu video. Bórralo y súbelo otra vez; si no sabes por qué, escríbeles."
 	case ReasonTimeout:
 		return "El video tardó demasiado en procesarse. Bórralo y súbelo otra vez; si vuelve a pasar, expórtalo en Full HD (1080p)."
 	case ReasonNoSpace, ReasonStorage:
@@ -113,7 +119,9 @@ type Failure struct {
 	Signal   string // that ended it; empty when none
 	Tail     string // the end of its stderr
 
-	unforeseen bool // an error that nobody classified
+	unforeseen  bool   // an error that nobody classified
+	fingerprint string // see there; empty: not made yet
+	commands    string // of ffmpeg, in the attempt
 }
 
 // Error gives the reason and the cause, for logs.

@@ -31,8 +31,8 @@ func TestReasons_AllSaySomethingToDo(t *testing.T) {
 			permanent++
 		}
 	}
-	require.Len(t, seen, 19)
-	require.Equal(t, 13, permanent)
+	require.Len(t, seen, 20)
+	require.Equal(t, 14, permanent)
 	require.Equal(t, "DURATION_TOO_SHORT", ReasonDurationTooShort.Code())
 	require.NotEmpty(t, Reason("unheard_of").Message())
 }

@@ -90,8 +90,12 @@ type Job struct {
 	Player string        // shown on the opening card, if the configuration says so; may be empty
 	City   string        // the same
 	// OnLine, if set, receives each line that ffmpeg writes on stderr, without
-	// control characters. It must return quickly.
-	OnLine func(string)
+	// control characters. OnCommand, if set, receives each command line of ffmpeg
+	// before it runs, quoted for a shell, and OnExit how it ended, nil when well.
+	// All must return quickly.
+	OnLine    func(string)
+	OnCommand func(string)
+	OnExit    func(error)
 }
 
 // File is a finished file.
@@ -107,6 +111,8 @@ type Output struct {
 	Poster       File          // JPEG, 640 pixels wide
 	Start        time.Duration // where the clip really begins
 	Duration     time.Duration // of the video with its cards
+	Width        int           // pixels
+	Height       int
 	Frames       int64
 	DecodeErrors int    // complaints about the upload, which was still good enough
 	Codec        string // of ffmpeg, that made it

@@ -48,6 +48,23 @@ func (e *Encoder) Encode(ctx context.Context, j Job, report Report) (Output, err
 	return out, nil
 }
 
+// runner runs ffmpeg.
+type runner func(context.Context, ffmpeg.Command) (ffmpeg.Result, error)
+
+// runner is Tools.Run that tells a job's owner of each run.
+func (e *Encoder) runner(j Job) runner {
+	return func(ctx context.Context, c ffmpeg.Command) (ffmpeg.Result, error) {
+		if j.OnCommand != nil {
+			j.OnCommand(e.tools.Line(c))
+		}
+		result, err := e.tools.Run(ctx, c)
+		if j.OnExit != nil {
+			j.OnExit(err)
+		}
+		return result, err
+	}
+}
+
 // forget makes the next job prepare its artwork anew, unless that has happened.
 func (e *Encoder) forget(a artwork) {
 	e.mu.Lock()
@@ -97,7 +114,7 @@ func (r *run) all(ctx context.Context) (Output, error) {
 	}
 	out := Output{
 		Start: r.plan.begin, Frames: frames, DecodeErrors: body.errors, Codec: r.config.codec().name, SinglePass: single,
-		Duration: time.Duration(frames) * time.Second / time.Duration(r.config.FPS),
+		Duration: time.Duration(frames) * time.Second / time.Duration(r.config.FPS), Width: r.config.Width, Height: r.config.Height,
 	}
 	if out.Video, err = describeFile(ctx, r.path(videoName)); err != nil {
 		return Output{}, err
@@ -133,7 +150,7 @@ func (r *run) encodeBody(ctx context.Context) (body, error) {
 		}
 	}
 	var said complaints
-	result, err := r.tools.Run(ctx, ffmpeg.Command{
+	result, err := r.runner(r.job)(ctx, ffmpeg.Command{
 		Args: r.config.bodyArgs(r.job, r.plan, r.art.watermark, r.path(bodyName), r.path(posterName)),
 		Dir:  r.job.Dir, Reads: []string{r.job.Path, r.art.watermark},
 		OnProgress: func(p ffmpeg.Progress) {
@@ -192,7 +209,7 @@ func (r *run) join(ctx context.Context, b body) (single bool, err error) {
 		args = r.config.joinArgs(r.path(listName), r.path(videoName))
 		reads = parts
 	}
-	if _, err := r.tools.Run(ctx, ffmpeg.Command{Args: args, Dir: r.job.Dir, Reads: reads, OnLine: r.job.OnLine}); err != nil {
+	if _, err := r.runner(r.job)(ctx, ffmpeg.Command{Args: args, Dir: r.job.Dir, Reads: reads, OnLine: r.job.OnLine}); err != nil {
 		return false, failure("join parts", err, ReasonEncoderFailed)
 	}
 	if err := os.Remove(r.path(bodyName)); err != nil {

@@ -74,14 +74,18 @@ func (r Repairer) reclaim(ctx context.Context, done audit.Report) error {
 			return fmt.Errorf("list expired leases: %w", err)
 		}
 		for _, l := range lost {
-			if err := w.reclaim(ctx, l); errors.Is(err, errLost) {
+			to, err := w.reclaim(ctx, l)
+			if errors.Is(err, errLost) {
 				continue
 			} else if err != nil {
 				return fmt.Errorf("reclaim job %s: %w", l.Claim.ID, err)
 			}
-			detail := "taken from its worker, which fell silent, to be tried again"
-			if l.Claim.last() {
-				detail = "ended, as its worker fell silent in its last attempt"
+			detail := "ended, as its worker fell silent in its last attempt"
+			switch to {
+			case Retrying:
+				detail = "taken from its worker, which fell silent, to be tried again"
+			case Cancelled:
+				detail = "cancelled, as an operator wanted before its worker fell silent"
 			}
 			done(oddJob{&l.Claim.ID, l.Claim.VideoID}.finding(detail))
 		}

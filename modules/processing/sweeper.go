@@ -21,49 +21,60 @@ func (w *Worker) Sweep(ctx context.Context) error {
 		return fmt.Errorf("list expired leases: %w", err)
 	}
 	for _, l := range lost {
-		if err := w.reclaim(ctx, l); err != nil && !errors.Is(err, errLost) {
+		switch to, err := w.reclaim(ctx, l); {
+		case err == nil:
+			w.measures.ended(l.Claim, to)
+		case !errors.Is(err, errLost):
 			errs = append(errs, fmt.Errorf("reclaim job %s: %w", l.Claim.ID, err))
 		}
 	}
-	for _, q := range w.Queues {
-		if err := w.wake(ctx, q); err != nil {
+	duty := w.duty.Load()
+	for _, q := range duty.queues {
+		if err := w.wake(ctx, q, 2*duty.slots); err != nil {
 			errs = append(errs, fmt.Errorf("wake %s: %w", q, err))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// reclaim ends an attempt whose lease has expired; errLost when it has not, or
-// another sweeper was first. The reason of a job whose attempts run out is that
-// of its last recorded failure; if there is none, its workers died each time.
-func (w *Worker) reclaim(ctx context.Context, l lostJob) error {
-	return w.DB.InTx(ctx, func(ctx context.Context) error {
-		if ok, err := w.store.stillExpired(ctx, l.Claim); err != nil {
+// reclaim ends an attempt whose lease has expired, and tells what became of its
+// job; errLost when it has not expired, or another sweeper was first. A job that
+// an operator had cancelled is cancelled, as its worker would have done. The
+// reason of a job whose attempts run out is that of its last recorded failure; if
+// there is none, its workers died each time.
+func (w *Worker) reclaim(ctx context.Context, l lostJob) (to State, err error) {
+	err = w.DB.InTx(ctx, func(ctx context.Context) error {
+		cancelled, err := w.store.stillExpired(ctx, l.Claim)
+		if err != nil {
 			return err
-		} else if !ok {
-			return errLost
 		}
 		w.Log.WarnContext(ctx, "lease expired: its worker fell silent", slog.String("task_id", l.Claim.ID.String()),
 			slog.Int("attempt", l.Claim.Attempt), slog.Int64("fence", l.Claim.Fence))
-		if !l.Claim.last() {
-			return w.store.finish(ctx, l.Claim, Retrying, outcomeLost, &Failure{}, w.Config.backoff(l.Claim.Attempt, mathrand.Float64()))
-		}
 		reason := Reason(l.Reason)
-		if reason == "" {
-			reason = ReasonPoison
+		switch {
+		case cancelled:
+			to, reason = Cancelled, ReasonCancelled
+		case !l.Claim.last():
+			to = Retrying
+			return w.store.finish(ctx, l.Claim, to, outcomeLost, &Failure{}, w.Config.backoff(l.Claim.Attempt, mathrand.Float64()))
+		case reason == "":
+			to, reason = Dead, ReasonPoison
+		default:
+			to = Dead
 		}
-		if err := w.store.finish(ctx, l.Claim, Dead, outcomeLost, &Failure{Reason: reason}, 0); err != nil {
+		if err := w.store.finish(ctx, l.Claim, to, outcomeLost, &Failure{Reason: reason}, 0); err != nil {
 			return err
 		}
 		return w.Videos.Fail(ctx, l.Claim.VideoID, reason.Code())
 	})
+	return to, err
 }
 
 // wake sends what is missing between the messages that wait and the jobs that
-// are due, up to twice the slots: enough to keep this worker busy until the
-// next sweep, and no flood while thousands of jobs wait.
-func (w *Worker) wake(ctx context.Context, queue string) error {
-	due, err := w.store.due(ctx, queue, 2*w.Slots)
+// are due, up to enough: to keep this worker busy until the next sweep, and no
+// flood while thousands of jobs wait.
+func (w *Worker) wake(ctx context.Context, queue string, enough int) error {
+	due, err := w.store.due(ctx, queue, enough)
 	if err != nil || len(due) == 0 {
 		return err
 	}

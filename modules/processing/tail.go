@@ -11,13 +11,28 @@ const (
 	tailBytes = 64 << 10 // with the ends of lines
 )
 
-// tail is the end of what ffmpeg says on stderr in an attempt. It is safe for
-// concurrent use.
+// tail is the end of what ffmpeg says on stderr in an attempt, and what it was
+// told. It is safe for concurrent use.
 type tail struct {
 	mu    sync.Mutex
 	lines []string
 	bytes int
-	heard int // lines, also those that are not kept any more
+	heard int      // lines, also those that are not kept any more, and commands
+	told  []string // command lines
+}
+
+// command adds one that is about to run.
+func (t *tail) command(line string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.told, t.heard = append(t.told, line), t.heard+1
+}
+
+// commands returns them, one a line.
+func (t *tail) commands() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return strings.Join(t.told, "\n")
 }
 
 // line adds one, without control characters as ffmpeg.Command.OnLine gives it.
@@ -48,8 +63,8 @@ func (t *tail) text() string {
 	return text
 }
 
-// since returns the text if lines came after the first n, and how many there
-// have been.
+// since returns the text if lines or commands came after the first n, and how
+// many there have been.
 func (t *tail) since(n int) (text string, heard int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

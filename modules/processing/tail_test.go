@@ -106,14 +106,14 @@ func TestStore_WhatFFmpegSaidOutlivesItsWorker(t *testing.T) {
 		c, ok, err := b.claim(t.Context(), task)
 		require.NoError(t, err)
 		require.True(t, ok)
-		require.NoError(t, b.store.keepTail(t.Context(), c, "last words\n"))
+		require.NoError(t, b.store.keepWords(t.Context(), c, "last words\n", "ffmpeg -y"))
 
 		b.expire(t, task) // it was killed
 		require.NoError(t, b.Sweep(t.Context()))
 		require.Equal(t, []string{"lost"}, b.outcomes(t, task))
 		require.Equal(t, "last words\n", b.stderr(t, task))
 
-		require.NoError(t, b.store.keepTail(t.Context(), c, "from the grave\n"))
+		require.NoError(t, b.store.keepWords(t.Context(), c, "from the grave\n", ""))
 		require.Equal(t, "last words\n", b.stderr(t, task), "an attempt that has ended stays as it is")
 	})
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"anb/platform/crash"
 	"anb/platform/database"
@@ -34,14 +34,17 @@ type WorkerDeps struct {
 	Queues    []string
 	Slots     int // jobs at once
 	Log       *slog.Logger
+	Metrics   prometheus.Registerer
 	Config    Config
 }
 
 // Worker turns due jobs into published videos. It is safe for concurrent use.
 type Worker struct {
 	WorkerDeps
-	store   store
-	scratch *scratch
+	store    store
+	scratch  *scratch
+	measures *measures
+	duty     atomic.Pointer[duty]
 
 	done, failed atomic.Int64 // attempts
 }
@@ -50,22 +53,29 @@ type Worker struct {
 // dependency is missing. The caller closes it.
 func NewWorker(d WorkerDeps) (*Worker, error) {
 	if d.ID == "" || d.Version == "" || d.DB == nil || d.Bus == nil || d.Videos == nil || d.Originals == nil || d.Processed == nil ||
-		d.Inspector == nil || d.Encoder == nil || len(d.Queues) == 0 || d.Slots < 1 || d.Log == nil {
+		d.Inspector == nil || d.Encoder == nil || len(d.Queues) == 0 || d.Slots < 1 || d.Log == nil || d.Metrics == nil {
 		return nil, errors.New("processing: a dependency of the worker is missing")
+	}
+	m, err := newMeasures(d.Metrics, d.Queues)
+	if err != nil {
+		return nil, err
 	}
 	s, err := newScratch(d.Config.WorkDir, d.ID)
 	if err != nil {
 		return nil, err
 	}
-	return &Worker{WorkerDeps: d, store: store{d.DB}, scratch: s}, nil
+	w := &Worker{WorkerDeps: d, store: store{d.DB}, scratch: s, measures: m}
+	w.duty.Store(&duty{slots: d.Slots, queues: d.Queues})
+	return w, nil
 }
 
 // Close removes the scratch folder.
 func (w *Worker) Close() error { return w.scratch.close() }
 
 // Handle is what the bus calls for each message. The id is a hint: that job if
-// it is due, else the next due one of the worker's queues. ctx ends when the
-// worker must stop; the job is then handed back without burning its attempt.
+// it is due, else the next due one of the worker's queues; none that operators
+// ordered the worker to leave alone, and none of a paused queue. ctx ends when
+// the worker must stop; the job is then handed back without burning its attempt.
 func (w *Worker) Handle(ctx context.Context, id string) {
 	hint, err := uuid.Parse(id)
 	if err != nil {
@@ -77,6 +87,7 @@ func (w *Worker) Handle(ctx context.Context, id string) {
 		w.Log.WarnContext(ctx, "claim failed, the sweeper will wake again", slog.Any("error", err))
 	case ok:
 		crash.At(crash.ClaimTaken)
+		w.measures.claimed(c)
 		w.run(ctx, c)
 	default:
 		w.Log.DebugContext(ctx, "nothing due, or already claimed", slog.String("task_id", id))
@@ -85,7 +96,7 @@ func (w *Worker) Handle(ctx context.Context, id string) {
 
 func (w *Worker) claim(ctx context.Context, hint uuid.UUID) (c claim, ok bool, err error) {
 	err = w.DB.InTx(ctx, func(ctx context.Context) error {
-		if c, ok, err = w.store.claim(ctx, w.Queues, hint, w.ID, w.Config.Lease); err != nil || !ok {
+		if c, ok, err = w.store.claim(ctx, w.duty.Load().queues, hint, w.ID, w.Config.Lease); err != nil || !ok {
 			return err
 		}
 		crash.At(crash.ClaimClaimed)
@@ -121,47 +132,7 @@ func (w *Worker) run(ctx context.Context, c claim) {
 	if err != nil && !errors.Is(err, database.ErrCommitUnknown) {
 		w.discard(end, made, log) // after an unknown commit the janitor decides
 	}
-	took := slog.Duration("took", time.Since(began))
-	var f *Failure
-	switch {
-	case err == nil:
-		w.done.Add(1)
-		log.InfoContext(end, "job done", took)
-		return
-	case errors.Is(err, errLost):
-		log.InfoContext(end, "job stopped: cancelled or taken over", took)
-		return
-	case ctx.Err() != nil: // this worker is stopping
-		err := w.DB.InTx(end, func(ctx context.Context) error {
-			return w.store.finish(ctx, c, Queued, outcomeReleased, &Failure{Tail: made.said.text()}, 0)
-		})
-		if err != nil && !errors.Is(err, errLost) {
-			log.WarnContext(end, "job not handed back, its lease will end", slog.Any("error", err))
-			return
-		}
-		log.InfoContext(end, "job handed back", took)
-		return
-	case errors.As(err, &f):
-	case work.Err() != nil:
-		f = &Failure{Reason: ReasonTimeout, Err: err}
-	default:
-		f = &Failure{Reason: ReasonStorage, Err: err, unforeseen: true}
-	}
-	made.said.add(f.Tail)
-	whole := *f // its maker may keep f
-	whole.Tail = made.said.text()
-	switch postponed, err := w.fail(end, c, &whole); {
-	case errors.Is(err, errLost): // cancelled, which is why it failed
-		log.InfoContext(end, "job stopped: cancelled or taken over", took)
-	case err != nil:
-		log.ErrorContext(end, "failure not recorded, the lease will end", slog.Any("error", err))
-	case postponed:
-		log.WarnContext(end, "attempt failed for want of room or storage, and does not count", took,
-			slog.String("reason", string(f.Reason)), slog.Any("error", f.Err))
-	default:
-		w.failed.Add(1)
-		log.WarnContext(end, "attempt failed", took, slog.String("reason", string(f.Reason)), slog.Any("error", f.Err))
-	}
+	w.conclude(end, ending{c, made, began, log}, err, ctx.Err() != nil, work.Err() != nil)
 }
 
 // attempt makes the files of one job. The keys it returns are in storage, with
@@ -176,14 +147,14 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	}()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	pulse := &pulse{worker: w, claim: c, log: log, lost: func() { stop(errLost) }, said: made.said, now: standing{stage: StageProbe}}
+	pulse := &pulse{worker: w, claim: c, log: log, stop: stop, said: made.said, now: standing{stage: StageProbe}}
 	var beating sync.WaitGroup
 	beat, endBeat := context.WithCancel(ctx)
 	beating.Go(func() { pulse.run(beat) })
 	defer beating.Wait()
 	defer endBeat()
 	defer func() {
-		if cause := context.Cause(ctx); err != nil && errors.Is(cause, errLost) {
+		if cause := context.Cause(ctx); err != nil && (errors.Is(cause, errLost) || errors.Is(cause, errCancelled)) {
 			err = cause
 		}
 	}()
@@ -206,13 +177,18 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 		return made, err
 	}
 	crash.At(crash.EncodeInspected)
+	if !original.Measured {
+		if err := w.Videos.Measure(ctx, c.VideoID, source.measured()); err != nil {
+			log.WarnContext(ctx, "upload's size not written down", slog.Any("error", err))
+		}
+	}
 	encode := filepath.Join(dir, "encode") // a downloaded original may lie in dir itself
 	if err := os.Mkdir(encode, 0o750); err != nil {
 		return made, failure("make scratch folder", err, ReasonStorage)
 	}
 	job := Job{
 		Path: path, Source: source, Start: original.Start, Dir: encode,
-		Player: original.Player, City: original.City, OnLine: made.said.line,
+		Player: original.Player, City: original.City, OnLine: made.said.line, OnCommand: made.said.command, OnExit: w.measures.exit,
 	}
 	out, err := w.Encoder.Encode(ctx, job, pulse.report)
 	if err != nil {
@@ -220,6 +196,7 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	}
 	crash.At(crash.EncodeEncoded)
 	made.decodeErrors, made.codec = out.DecodeErrors, out.Codec
+	made.files.Duration, made.files.Width, made.files.Height = out.Duration, out.Width, out.Height
 	pulse.report(StagePublish, 99, 0)
 	name, err := unguessable(c)
 	if err != nil {
@@ -236,24 +213,4 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	made.files.ThumbnailKey, made.files.ThumbnailBytes, made.files.ThumbnailSHA256 = name+".jpg", out.Poster.Size, out.Poster.SHA256
 	crash.At(crash.PublishPoster)
 	return made, ctx.Err()
-}
-
-// fail records a failed attempt: another one later, or the end; see outage.
-func (w *Worker) fail(ctx context.Context, c claim, f *Failure) (postponed bool, err error) {
-	out := w.outage(ctx, f)
-	err = w.DB.InTx(ctx, func(ctx context.Context) (err error) {
-		if out {
-			if postponed, err = w.postpone(ctx, c, f); err != nil || postponed {
-				return err
-			}
-		}
-		if !f.Reason.Permanent() && !c.last() {
-			return w.store.finish(ctx, c, Retrying, outcomeFailed, f, w.Config.backoff(c.Attempt, mathrand.Float64()))
-		}
-		if err := w.store.finish(ctx, c, Dead, outcomeFailed, f, 0); err != nil {
-			return err
-		}
-		return w.Videos.Fail(ctx, c.VideoID, f.Reason.Code())
-	})
-	return postponed, err
 }

@@ -33,10 +33,42 @@ func (s store) reportWorker(ctx context.Context, r workerReport) error {
 	return s.db.Write(ctx).Exec(`INSERT INTO workers
 			(id, host, pid, version, queues, slots, state, started_at, beat_at, ended_at, cpu, rss, scratch_free, done, failed)
 		VALUES (?, ?, ?, ?, ?, ?, ?, `+now+`, `+now+`, `+ended+`, ?, ?, ?, ?, ?)
-		ON CONFLICT (id) DO UPDATE SET state = excluded.state, beat_at = excluded.beat_at, ended_at = excluded.ended_at,
+		ON CONFLICT (id) DO UPDATE SET slots = excluded.slots, state = excluded.state, beat_at = excluded.beat_at, ended_at = excluded.ended_at,
 			cpu = excluded.cpu, rss = excluded.rss, scratch_free = excluded.scratch_free, done = excluded.done, failed = excluded.failed`,
 		r.ID, r.Host, r.PID, r.Version, strings.Join(r.Queues, ","), r.Slots, r.State,
 		r.CPU, r.RSS, r.ScratchFree, r.Done, r.Failed).Error
+}
+
+// orders returns what operators want of a worker; nothing when it has no row yet.
+func (s store) orders(ctx context.Context, worker string) (orders, error) {
+	var r orderedRow
+	err := s.db.Read(ctx).Table("workers").Select("queues, ordered_drain, ordered_slots, ordered_idle").
+		Where("id = ?", worker).Limit(1).Find(&r).Error
+	return r.orders(), err
+}
+
+// orderedRow is the part of a worker's row that operators write.
+type orderedRow struct {
+	Queues       string
+	OrderedDrain bool
+	OrderedSlots *int
+	OrderedIdle  string
+}
+
+func (r orderedRow) orders() orders {
+	o := orders{drain: r.OrderedDrain, idle: names(r.OrderedIdle)}
+	if r.OrderedSlots != nil {
+		o.slots = *r.OrderedSlots
+	}
+	return o
+}
+
+// names are those of a list with commas.
+func names(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
 }
 
 // forgetWorkers removes the rows of workers that have been silent for d.

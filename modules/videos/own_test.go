@@ -193,7 +193,7 @@ func TestCatalog_FollowsAVideoToItsEnd(t *testing.T) {
 		v := b.stored(t, content(10))
 		source, err := b.catalog.Source(ctx, v.ID)
 		require.NoError(t, err)
-		require.Equal(t, Original{Key: v.OriginalKey, Start: 2500 * time.Millisecond, Player: "Ana Díaz", City: "Bogotá"}, source)
+		require.Equal(t, Original{Key: v.OriginalKey, Start: 2500 * time.Millisecond, Player: "Ana Díaz", City: "Bogotá", Measured: true}, source)
 		ok, err := b.catalog.MarkProcessing(ctx, v.ID)
 		require.NoError(t, err)
 		require.True(t, ok)

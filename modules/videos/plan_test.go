@@ -88,7 +88,7 @@ func TestStore_EveryListIsServedByItsIndex(t *testing.T) {
 			cases["search"] = struct {
 				run   func()
 				index string
-			}{list(filter{sort: Recent, search: "00777"}), "videos_search"}
+			}{list(filter{sort: Recent, search: "00777"}), "videos_(search|words)"} // the dashboard looks into all of them
 		}
 		for name, c := range cases {
 			got := dbtest.Plans(t, d, c.run)

@@ -2,15 +2,25 @@ package videos
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 )
+
+// Measured is what an upload is like. It is a plain struct by another name, so
+// that who implements Inspector need not know this package.
+type Measured = struct {
+	Duration time.Duration // of the pictures
+	Width    int           // pixels, upright
+	Height   int
+	Codec    string // as ffmpeg names it
+}
 
 // Inspector looks at a staged local file before it is accepted. It returns a
 // fault with the stable code when the file is refused; processing implements
 // it with ffprobe.
 type Inspector interface {
-	Inspect(ctx context.Context, path string) error
+	Inspect(ctx context.Context, path string) (Measured, error)
 }
 
 // Queue has videos processed; processing.Client implements it. Enqueue and

@@ -2,6 +2,7 @@ package videos
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,6 +33,8 @@ type Original = struct {
 	Start  time.Duration // where the published part begins
 	Player string        // the player's full name
 	City   string
+	// Measured says that the upload's size and length are written down.
+	Measured bool
 }
 
 // Published are the files of a finished video. It is a plain struct by another
@@ -43,6 +46,9 @@ type Published = struct {
 	ThumbnailKey    string
 	ThumbnailBytes  int64
 	ThumbnailSHA256 string
+	Duration        time.Duration // of the video with its cards
+	Width           int           // pixels, of the video
+	Height          int
 }
 
 // Source tells a worker what to process. It fails with ErrNotFound when the
@@ -65,6 +71,15 @@ func (c *Catalog) MarkProcessing(ctx context.Context, id uuid.UUID) (bool, error
 	return ok, nil
 }
 
+// Measure writes down what an upload is like, unless that was known: an older
+// version of the program took it without a look at its size.
+func (c *Catalog) Measure(ctx context.Context, id uuid.UUID, m Measured) error {
+	if err := c.store.measure(ctx, id, m); err != nil {
+		return fmt.Errorf("measure video %s: %w", id, err)
+	}
+	return nil
+}
+
 // Publish shows a video to the public. It reports false when there is no such
 // unfinished video any more.
 func (c *Catalog) Publish(ctx context.Context, id uuid.UUID, files Published) (bool, error) {
@@ -72,6 +87,7 @@ func (c *Catalog) Publish(ctx context.Context, id uuid.UUID, files Published) (b
 		"status": Processed, "processed_at": database.At(c.now()), "processed_key": files.VideoKey, "thumbnail_key": files.ThumbnailKey,
 		"processed_bytes": files.VideoBytes, "processed_sha256": files.VideoSHA256,
 		"thumbnail_bytes": files.ThumbnailBytes, "thumbnail_sha256": files.ThumbnailSHA256,
+		"processed_ms": files.Duration.Milliseconds(), "processed_width": files.Width, "processed_height": files.Height,
 	})
 	if err != nil {
 		return false, fmt.Errorf("publish video %s: %w", id, err)
@@ -86,6 +102,23 @@ func (c *Catalog) Fail(ctx context.Context, id uuid.UUID, code string) error {
 		return fmt.Errorf("fail video %s: %w", id, err)
 	}
 	return nil
+}
+
+// Reopen makes a failed video wait for processing again, and returns the status
+// that it had; any other stays as it is. It is empty when the video was deleted.
+// For the rest of the transaction that ctx carries nobody else changes it.
+func (c *Catalog) Reopen(ctx context.Context, id uuid.UUID) (status string, err error) {
+	v, err := c.store.lock(ctx, id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return "", nil
+	case err == nil && v.Status == Failed:
+		err = c.store.reopen(ctx, id)
+	}
+	if err != nil {
+		return "", fmt.Errorf("reopen video %s: %w", id, err)
+	}
+	return string(v.Status), nil
 }
 
 // PlayerChanged keeps what the public searches by equal to a player's profile.

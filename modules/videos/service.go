@@ -55,7 +55,8 @@ func (s *service) accept(ctx context.Context, userID uuid.UUID, in incoming) (Re
 	} else if ok {
 		return s.replay(ctx, v)
 	}
-	if err := s.Inspector.Inspect(ctx, in.file.Path()); err != nil {
+	measured, err := s.Inspector.Inspect(ctx, in.file.Path())
+	if err != nil {
 		return Receipt{}, fmt.Errorf("inspect upload: %w", err)
 	}
 	crash.At(crash.UploadInspected)
@@ -66,7 +67,7 @@ func (s *service) accept(ctx context.Context, userID uuid.UUID, in incoming) (Re
 	v := Video{
 		ID: id, UserID: userID, Title: in.title, Status: Uploaded, Start: in.start, UploadedAt: s.Now(),
 		OriginalKey: id.String() + "." + in.format, OriginalBytes: in.bytes, OriginalSHA256: in.sha256,
-		IdempotencyKey: in.key,
+		IdempotencyKey: in.key, Measured: measured,
 	}
 	if err := in.file.Commit(ctx, v.OriginalKey, formats[in.format]); err != nil {
 		return Receipt{}, fmt.Errorf("store upload %s: %w", id, storageFault(err))

@@ -39,6 +39,11 @@ type row struct {
 	ProcessedSHA256 *string `gorm:"column:processed_sha256"`
 	ThumbnailBytes  *int64
 	ThumbnailSHA256 *string `gorm:"column:thumbnail_sha256"`
+	// Of the upload; nil where an older version took it.
+	OriginalMS     *int64 `gorm:"column:original_ms"`
+	OriginalWidth  *int
+	OriginalHeight *int
+	OriginalCodec  *string
 }
 
 func (row) TableName() string { return "videos" }
@@ -80,11 +85,13 @@ func (s store) hold(ctx context.Context, userID uuid.UUID) (p holder, err error)
 
 // insert records a new video of player p, whom the transaction holds.
 func (s store) insert(ctx context.Context, v Video, p holder) error {
+	ms := v.Measured.Duration.Milliseconds()
 	r := row{
 		ID: v.ID, UserID: v.UserID, Title: v.Title, Status: v.Status,
 		CityKey: p.CityKey, SearchKey: searchKey(v.Title, p.FirstName+" "+p.LastName),
 		OriginalKey: v.OriginalKey, OriginalBytes: v.OriginalBytes, OriginalSHA256: v.OriginalSHA256,
 		StartMS: v.Start.Milliseconds(), UploadedAt: database.At(v.UploadedAt),
+		OriginalMS: &ms, OriginalWidth: &v.Measured.Width, OriginalHeight: &v.Measured.Height, OriginalCodec: &v.Measured.Codec,
 	}
 	if v.IdempotencyKey != "" {
 		r.IdempotencyKey = &v.IdempotencyKey
@@ -137,14 +144,16 @@ func (s store) original(ctx context.Context, id uuid.UUID) (Original, error) {
 		StartMS             int64 `gorm:"column:start_ms"`
 		FirstName, LastName string
 		City                string
+		Measured            bool
 	}
 	err := s.db.Read(ctx).Table("videos AS v").Joins("JOIN users AS u ON u.id = v.user_id").
-		Select("v.original_key, v.start_ms, u.first_name, u.last_name, u.city").Where("v.id = ?", id).Take(&r).Error
+		Select("v.original_key, v.start_ms, u.first_name, u.last_name, u.city, v.original_ms IS NOT NULL AS measured").Where("v.id = ?", id).Take(&r).Error
 	if errors.Is(err, gorm.ErrRecordNotFound) {
 		return Original{}, ErrNotFound
 	}
 	return Original{
 		Key: r.OriginalKey, Start: time.Duration(r.StartMS) * time.Millisecond, Player: r.FirstName + " " + r.LastName, City: r.City,
+		Measured: r.Measured,
 	}, err
 }
 
@@ -188,6 +197,19 @@ func (s store) setStatus(ctx context.Context, id uuid.UUID, values map[string]an
 	r := s.db.Write(ctx).Model(&row{}).
 		Where("id = ? AND status IN ?", id, []Status{Uploaded, Processing}).Updates(values)
 	return r.RowsAffected == 1, r.Error
+}
+
+// reopen moves a failed video back to where it was before it was processed.
+func (s store) reopen(ctx context.Context, id uuid.UUID) error {
+	return s.db.Write(ctx).Model(&row{}).Where("id = ? AND status = ?", id, Failed).
+		Updates(map[string]any{"status": Uploaded, "failure_code": nil}).Error
+}
+
+// measure writes down what an upload is like, once.
+func (s store) measure(ctx context.Context, id uuid.UUID, m Measured) error {
+	return s.db.Write(ctx).Model(&row{}).Where("id = ? AND original_ms IS NULL", id).Updates(map[string]any{
+		"original_ms": m.Duration.Milliseconds(), "original_width": m.Width, "original_height": m.Height, "original_codec": m.Codec,
+	}).Error
 }
 
 // rename keeps city and search keys equal to the player's profile.

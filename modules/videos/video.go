@@ -39,7 +39,8 @@ type Video struct {
 	ThumbnailKey   string
 	FailureCode    string // in capitals; only when failed
 	Votes          int64
-	IdempotencyKey string // the client's; set on insertion only
+	IdempotencyKey string   // the client's; set on insertion only
+	Measured       Measured // the upload; set on insertion only
 }
 
 // deletable is the rule of DELETE: only until it is published.

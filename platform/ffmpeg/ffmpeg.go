@@ -147,6 +147,30 @@ type Command struct {
 	OnLine     func(string)
 }
 
+func (c Command) arguments() []string {
+	return append([]string{"-hide_banner", "-nostdin", "-nostats", "-v", "error", "-progress", "pipe:1"}, c.Args...)
+}
+
+// Line is the command that Run runs, quoted for a shell.
+func (t *Tools) Line(c Command) string {
+	words := []string{quoted(t.ffmpeg)}
+	for _, a := range c.arguments() {
+		words = append(words, quoted(a))
+	}
+	return strings.Join(words, " ")
+}
+
+// quoted is s as one word of a POSIX shell.
+func quoted(s string) string {
+	special := func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./:=,+@%", r))
+	}
+	if s != "" && strings.IndexFunc(s, special) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
 // Result tells how a run went, also one that failed.
 type Result struct {
 	Last Progress // the last report; its End is true when ffmpeg finished regularly
@@ -164,9 +188,8 @@ type Result struct {
 // Confinement tells.
 func (t *Tools) Run(ctx context.Context, c Command) (Result, error) {
 	progress := newProgressParser(c.OnProgress)
-	args := append([]string{"-hide_banner", "-nostdin", "-nostats", "-v", "error", "-progress", "pipe:1"}, c.Args...)
 	errs, err := t.run(ctx, job{
-		program: t.ffmpeg, args: args, dir: c.Dir, reads: c.Reads, limits: t.limits,
+		program: t.ffmpeg, args: c.arguments(), dir: c.Dir, reads: c.Reads, limits: t.limits,
 		stdout: &lines{each: progress.line}, onLine: c.OnLine,
 	})
 	result := Result{Last: progress.now, Tail: errs.text()}

@@ -77,7 +77,7 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 	id := processing.WorkerID()
 	w, err := processing.NewWorker(processing.WorkerDeps{
 		ID: id, Version: a.version, DB: a.db, Bus: a.bus, Videos: catalog, Originals: a.originals, Processed: a.processed, Inspector: a.inspector,
-		Encoder: encoder, Queues: c.Work.Queues, Slots: c.Work.Concurrency, Log: a.log, Config: c.Processing,
+		Encoder: encoder, Queues: c.Work.Queues, Slots: c.Work.Concurrency, Log: a.log, Metrics: a.metrics, Config: c.Processing,
 	})
 	if err != nil {
 		return nil, err
@@ -102,6 +102,7 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 	return []lifecycle.Service{
 		{Name: "consumer", Run: w.Reported(consumer.Run)},
 		{Name: "watchdog", Run: watch(consumer, a.bus, a.log)},
+		{Name: "orders", Run: lifecycle.Every(a.log, "orders", processing.OrdersInterval, w.Obey(consumer.Adjust))},
 		{Name: "sweeper", Run: lifecycle.Every(a.log, "sweeper", c.Processing.SweepInterval, w.Sweep)},
 		{Name: "samples", Run: lifecycle.Every(a.log, "samples", processing.SampleInterval, w.SampleQueues)},
 		{Name: "janitor", Run: lifecycle.Every(a.log, "janitor", c.Work.JanitorInterval, tidy)},

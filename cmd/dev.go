@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -20,17 +21,17 @@ import (
 
 func devCommand(g *global) *cobra.Command {
 	var (
-		data string
-		port int
+		data              string
+		port, monitorPort int
 	)
 	c := &cobra.Command{
 		Use:   "dev",
 		Short: "Everything in one process, without servers",
-		Long: `Runs serve and work in one process with SQLite and a Redis of its own; all data
+		Long: `Runs serve, work and monitor in one process with SQLite and a Redis of its own; all data
 is under ./data, and deleting that folder starts afresh. For a laptop: not for
 the public. DATABASE_URL and REDIS_URL are not read here.`,
 		Example: `  anb dev
-  anb dev --data /tmp/try --port 8001`,
+  anb dev --data /tmp/try --port 8001 --monitor-port 5556`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			config, err := g.devConfig(data)
 			if err != nil {
@@ -47,7 +48,10 @@ the public. DATABASE_URL and REDIS_URL are not read here.`,
 			}
 			defer redis.Close()
 			config.Redis.URL = redis.URL()
-			if err := validate(config, true); err != nil {
+			if cmd.Flags().Changed("monitor-port") {
+				setMonitorPort(&config, monitorPort)
+			}
+			if err := validateDev(config); err != nil {
 				return err
 			}
 			if err := migrateUp(cmd.Context(), config, logging.New(os.Stderr, logging.Config{Level: "warn", Format: "text"})); err != nil {
@@ -58,6 +62,7 @@ the public. DATABASE_URL and REDIS_URL are not read here.`,
 	}
 	c.Flags().StringVar(&data, "data", "data", "the folder for everything")
 	c.Flags().IntVar(&port, "port", 8000, "the port of http.addr")
+	c.Flags().IntVar(&monitorPort, "monitor-port", 5555, "the port of monitor.addr, the dashboard's")
 	return c
 }
 
@@ -73,7 +78,19 @@ func devServices(ctx context.Context, a *app.App) ([]lifecycle.Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.WithMetrics(ctx, append(serve, work...))
+	dashboard, err := a.Monitor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a.WithMetrics(ctx, slices.Concat(serve, work, dashboard))
+}
+
+// validateDev reports all problems of all roles as one configuration error.
+func validateDev(c app.Config) error {
+	if err := errors.Join(c.Validate(true), c.Monitor.Validate()); err != nil {
+		return errors.Join(app.ErrConfig, err)
+	}
+	return nil
 }
 
 // devConfig is the configuration with everything under one folder, and with a

@@ -72,7 +72,7 @@ videos, migrate brings the schema up to date; dev is all of them in one process.
 	})
 	g := &global{defaults: defaults}
 	root.PersistentFlags().StringVar(&g.file, "config", os.Getenv("ANB_CONFIG"), "a configuration file (or ANB_CONFIG); none is needed")
-	root.AddCommand(serveCommand(g), workCommand(g), devCommand(g), migrateCommand(g), configCommand(g), healthcheckCommand(g), janitorCommand(g), doctorCommand(g), versionCommand())
+	root.AddCommand(serveCommand(g), workCommand(g), devCommand(g), monitorCommand(g), migrateCommand(g), configCommand(g), healthcheckCommand(g), janitorCommand(g), doctorCommand(g), versionCommand())
 	wrapArgs(root)
 	return root
 }

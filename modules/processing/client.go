@@ -66,14 +66,7 @@ func (c *Client) Inspect(ctx context.Context, path string) (Measured, error) {
 
 // Explain gives the Spanish sentence for a failure's code, with the limits'
 // numbers in it.
-func (c *Client) Explain(code string) string {
-	for _, r := range Reasons() {
-		if r.Code() == code {
-			return c.limits.Message(r)
-		}
-	}
-	return Reason("").Message()
-}
+func (c *Client) Explain(code string) string { return c.limits.Explain(code) }
 
 // Enqueue records that a video is to be processed, in the transaction that ctx
 // carries, and returns the task's id. A worker is woken after the commit; that

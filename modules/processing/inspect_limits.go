@@ -100,3 +100,13 @@ func demuxerOf(format string) string {
 	}
 	return ""
 }
+
+// Explain is Message for a reason's code.
+func (l Limits) Explain(code string) string {
+	for _, r := range Reasons() {
+		if r.Code() == code {
+			return l.Message(r)
+		}
+	}
+	return Reason("").Message()
+}

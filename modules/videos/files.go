@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -29,12 +30,18 @@ func (h handler) originalURL(ctx context.Context, v Video) (string, error) {
 	if direct != "" {
 		return direct, nil
 	}
-	expires := strconv.FormatInt(h.Now().Add(h.Config.OriginalTTL).Unix(), 10)
-	return h.PublicURL + "/api/videos/" + v.ID.String() + "/original?expires=" + expires + "&signature=" + h.sign(v.ID, expires), nil
+	return h.PublicURL + OriginalPath(h.SigningKey, v.ID, h.Now().Add(h.Config.OriginalTTL)), nil
 }
 
-func (h handler) sign(id uuid.UUID, expires string) string {
-	mac := hmac.New(sha256.New, h.SigningKey)
+// OriginalPath is where on the API an original can be had until a time, by
+// whoever knows the path. key is Deps.SigningKey.
+func OriginalPath(key []byte, id uuid.UUID, until time.Time) string {
+	expires := strconv.FormatInt(until.Unix(), 10)
+	return "/api/videos/" + id.String() + "/original?expires=" + expires + "&signature=" + sign(key, id, expires)
+}
+
+func sign(key []byte, id uuid.UUID, expires string) string {
+	mac := hmac.New(sha256.New, key)
 	mac.Write([]byte("original\x00" + id.String() + "\x00" + expires))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
@@ -47,7 +54,7 @@ func (h handler) original(c echo.Context) error {
 	}
 	expires, err1 := httpserver.One(c.QueryParams(), "expires")
 	signature, err2 := httpserver.One(c.QueryParams(), "signature")
-	if err1 != nil || err2 != nil || !hmac.Equal([]byte(signature), []byte(h.sign(id, expires))) {
+	if err1 != nil || err2 != nil || !hmac.Equal([]byte(signature), []byte(sign(h.SigningKey, id, expires))) {
 		return errSignature
 	}
 	until, err := strconv.ParseInt(expires, 10, 64)

@@ -203,6 +203,15 @@ func (d *DB) In() string {
 	return "(clock_timestamp() + ? * interval '1 microsecond')"
 }
 
+// Elapsed is an SQL expression for the whole microseconds from one time column
+// or expression to another.
+func (d *DB) Elapsed(from, to string) string {
+	if d.dialect == SQLite {
+		return "(" + to + " - " + from + ")"
+	}
+	return "CAST(extract(epoch FROM " + to + " - " + from + ") * 1000000 AS bigint)"
+}
+
 // Ping reports whether the database answers within the query timeout.
 func (d *DB) Ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, d.timeout)

@@ -78,6 +78,13 @@ func asFault(err error) *fault.Error {
 	return errInternal.Because(err)
 }
 
+// Fault is what of an error may be answered, and Status with which status: for
+// pages, which answer errors in their own way.
+func Fault(err error) *fault.Error { return asFault(err) }
+
+// Status is the status of a fault.
+func Status(f *fault.Error) int { return statusOf[f.Kind] }
+
 // errorHandler answers err, and logs it when it is the server's.
 func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {

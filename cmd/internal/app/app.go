@@ -59,15 +59,7 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *A
 	if a.inspector, err = processing.NewInspector(c.Upload.Limits, a.tools); err != nil {
 		return nil, err
 	}
-	if a.db, err = database.Open(c.Database, log); err != nil {
-		return nil, err
-	}
-	a.onClose(a.db.Close)
-	if a.redis, err = taskbus.OpenRedis(ctx, c.Redis.URL); err != nil {
-		return nil, err
-	}
-	a.onClose(a.redis.Close)
-	if a.bus, err = taskbus.New(taskbus.Options{Redis: a.redis, Log: log}); err != nil {
+	if err = a.openServers(ctx); err != nil {
 		return nil, err
 	}
 	if a.originals, err = storage.Open(ctx, c.Storage.originals()); err != nil {
@@ -79,6 +71,20 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *A
 	}
 	a.onClose(a.processed.Close)
 	return a, nil
+}
+
+// openServers opens the database and the bus.
+func (a *App) openServers(ctx context.Context) (err error) {
+	if a.db, err = database.Open(a.config.Database, a.log); err != nil {
+		return err
+	}
+	a.onClose(a.db.Close)
+	if a.redis, err = taskbus.OpenRedis(ctx, a.config.Redis.URL); err != nil {
+		return err
+	}
+	a.onClose(a.redis.Close)
+	a.bus, err = taskbus.New(taskbus.Options{Redis: a.redis, Log: a.log})
+	return err
 }
 
 func (a *App) onClose(f func() error) { a.closers = append(a.closers, f) }
@@ -176,9 +182,9 @@ func (a *App) wire() (m modules, err error) {
 		return m, err
 	}
 	everyone.rankings = m.rankings
-	key, err := hkdf.Key(sha256.New, []byte(c.Auth.JWTSecret), nil, "anb signed addresses", 32)
+	key, err := signingKey(c)
 	if err != nil {
-		return m, fmt.Errorf("derive signing key: %w", err)
+		return m, err
 	}
 	m.videos, err = videos.New(videos.Deps{
 		DB: a.db, Originals: a.originals, Processed: a.processed, Inspector: m.client, Queue: m.client, Reason: m.client.Explain,
@@ -190,6 +196,15 @@ func (a *App) wire() (m modules, err error) {
 		},
 	})
 	return m, err
+}
+
+// signingKey signs addresses of originals.
+func signingKey(c Config) ([]byte, error) {
+	key, err := hkdf.Key(sha256.New, []byte(c.Auth.JWTSecret), nil, "anb signed addresses", 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive signing key: %w", err)
+	}
+	return key, nil
 }
 
 // directory tells the modules that keep copies of a player's profile.

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"anb/modules/auth"
-	"anb/modules/monitor/access"
+	"anb/modules/monitor"
 	"anb/modules/processing"
 	"anb/modules/rankings"
 	"anb/platform/database"
@@ -36,7 +36,7 @@ type Config struct {
 	FFmpeg     ffmpeg.Config            `mapstructure:"ffmpeg"`
 	Work       Work                     `mapstructure:"work"`
 	Metrics    Metrics                  `mapstructure:"metrics"`
-	Monitor    access.Config            `mapstructure:"monitor"` // only its own role validates it
+	Monitor    monitor.Config           `mapstructure:"monitor"` // only its own role validates it
 }
 
 // Redis says where the bus is.

@@ -1,0 +1,313 @@
+package monitor
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"anb/modules/monitor/drain"
+)
+
+// read makes a snapshot of the database and the bus.
+func (c *collector) read(ctx context.Context) (*Snapshot, error) {
+	now, err := c.store.now(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if now.Sub(c.slow.at) >= slowEvery || now.Before(c.slow.at) {
+		if err := c.readSlow(ctx, now); err != nil {
+			return nil, err
+		}
+	}
+	s := &Snapshot{At: now, DoneToday: c.slow.today}
+	queues := c.queueMap()
+	for _, step := range []func(context.Context, *Snapshot, map[string]*queueWork) error{
+		c.readWorkers, c.readRunning, c.readBacklog, c.readOutcomes, c.readDead, c.readPauses, c.readWatched,
+	} {
+		if err := step(ctx, s, queues); err != nil {
+			return nil, err
+		}
+	}
+	if s.Ops, err = c.store.operations(ctx); err != nil {
+		return nil, err
+	}
+	c.readBroker(ctx, s, queues)
+	for _, name := range sortedKeys(queues) {
+		q := queues[name]
+		q.finish(s, c.slow, now)
+		s.Queues = append(s.Queues, q.Queue)
+	}
+	c.judge(s)
+	return s, nil
+}
+
+// queueWork is a queue in the making.
+type queueWork struct {
+	Queue
+	waiting    drain.Bulk
+	running    []drain.Running
+	done2, in2 int64
+}
+
+func (c *collector) queueMap() map[string]*queueWork {
+	out := map[string]*queueWork{}
+	for _, name := range append(slices.Clone(c.queues), c.slow.known...) {
+		queueOf(out, name)
+	}
+	return out
+}
+
+func queueOf(m map[string]*queueWork, name string) *queueWork {
+	q, ok := m[name]
+	if !ok {
+		q = &queueWork{Queue: Queue{Name: name}}
+		m[name] = q
+	}
+	return q
+}
+
+func (c *collector) readWorkers(ctx context.Context, s *Snapshot, queues map[string]*queueWork) error {
+	rows, err := c.store.workers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		w := r.worker(s.At, c.heartbeat)
+		s.Workers = append(s.Workers, w)
+		if !w.Living() {
+			continue
+		}
+		for _, name := range w.Queues {
+			if q := queueOf(queues, name); w.Takes(name) {
+				q.Consumers++
+				q.Slots += int64(w.Slots)
+			}
+		}
+	}
+	slices.SortStableFunc(s.Workers, func(a, b Worker) int {
+		if a.Living() != b.Living() {
+			if a.Living() {
+				return -1
+			}
+			return 1
+		}
+		return b.StartedAt.Compare(a.StartedAt)
+	})
+	return nil
+}
+
+func (c *collector) readRunning(ctx context.Context, s *Snapshot, queues map[string]*queueWork) error {
+	rows, err := c.store.running(ctx)
+	if err != nil {
+		return err
+	}
+	held := map[string][]Job{}
+	for _, r := range rows {
+		j := c.store.job(r, s.At)
+		s.Running = append(s.Running, j)
+		held[j.Worker] = append(held[j.Worker], j)
+		q := queueOf(queues, j.Queue)
+		q.Running++
+		if j.State == Stuck {
+			q.Stuck++
+		}
+		q.running = append(q.running, drain.Running{Progress: j.Progress / 100, Length: j.Length, Elapsed: j.Run(s.At)})
+	}
+	slices.SortFunc(s.Running, func(a, b Job) int { return a.AttemptAt.Compare(b.AttemptAt) })
+	for i := range s.Workers {
+		s.Workers[i].Jobs = held[s.Workers[i].ID]
+	}
+	return nil
+}
+
+func (c *collector) readBacklog(ctx context.Context, s *Snapshot, queues map[string]*queueWork) error {
+	rows, err := c.store.backlogs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		q := queueOf(queues, r.Queue)
+		q.Waiting, q.Scheduled = r.Waiting, r.Scheduled
+		if r.Since != nil {
+			q.Oldest = max(0, s.At.Sub(r.Since.Time))
+		}
+		known := time.Duration(r.LengthMS) * time.Millisecond
+		q.waiting = drain.Bulk{
+			Count: int(r.Known), Length: min(known, time.Duration(r.Known)*clipLength), Unknown: int(r.Waiting + r.Scheduled - r.Known),
+		}
+	}
+	return nil
+}
+
+func (c *collector) readOutcomes(ctx context.Context, _ *Snapshot, queues map[string]*queueWork) error {
+	rows, err := c.store.outcomes(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		q := queueOf(queues, r.Queue)
+		q.Done15, q.Failed15, q.done2 = r.Done15, r.Failed15, r.Done2
+	}
+	for _, name := range sortedKeys(queues) {
+		q := queues[name]
+		if q.Arrived15, q.in2, err = c.store.arrivals(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *collector) readDead(ctx context.Context, s *Snapshot, queues map[string]*queueWork) error {
+	counts, err := c.store.dead(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range counts {
+		queueOf(queues, r.Queue).Dead = r.N
+	}
+	if len(counts) > 0 {
+		s.Groups, err = c.store.groups(ctx)
+	}
+	return err
+}
+
+func (c *collector) readPauses(ctx context.Context, _ *Snapshot, queues map[string]*queueWork) error {
+	rows, err := c.store.pauses(ctx)
+	for _, r := range rows {
+		queueOf(queues, r.Queue).Pause = &Pause{Reason: r.Reason, Who: r.Who, Since: r.Since.Time}
+	}
+	return err
+}
+
+// readWatched reads the jobs that somebody looks at.
+func (c *collector) readWatched(ctx context.Context, s *Snapshot, _ map[string]*queueWork) error {
+	jobs, ids := c.wanted()
+	var err error
+	if s.Jobs, err = c.store.details(ctx, jobs, s.At); err != nil {
+		return err
+	}
+	rows, err := c.store.byID(ctx, ids)
+	if err != nil {
+		return err
+	}
+	s.Rows = make(map[string]Job, len(rows))
+	for _, r := range rows {
+		s.Rows[r.ID.String()] = c.store.job(r, s.At)
+	}
+	return nil
+}
+
+// readBroker asks Redis; that it is away is something to show.
+func (c *collector) readBroker(ctx context.Context, s *Snapshot, queues map[string]*queueWork) {
+	var err error
+	for _, name := range sortedKeys(queues) {
+		q := queues[name]
+		if q.Messages, q.Poison, err = c.bus.Messages(ctx, name); err != nil {
+			break
+		}
+	}
+	switch {
+	case err == nil:
+		c.missing.broker = time.Time{}
+	case c.missing.broker.IsZero():
+		c.missing.broker = s.At
+	}
+	s.Broker = Broker{OK: err == nil, Since: c.missing.broker}
+}
+
+// readSlow reads what changes slowly, or costs more.
+func (c *collector) readSlow(ctx context.Context, now time.Time) error {
+	next := slowPart{at: now, runs: map[string][]drain.Run{}, waits: map[string][]time.Duration{}, spark: map[string][]float64{}}
+	var err error
+	if next.known, err = c.store.known(ctx); err != nil {
+		return err
+	}
+	hour := now.UTC().Truncate(time.Hour)
+	if next.today, err = c.store.doneSince(ctx, hour.Truncate(24*time.Hour), hour); err != nil {
+		return err
+	}
+	runs, err := c.store.runs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range runs {
+		next.runs[r.Queue] = append(next.runs[r.Queue], drain.Run{
+			Run: max(0, r.FinishedAt.Sub(r.StartedAt.Time)), Length: length(r.OriginalMS, r.StartMS),
+		})
+	}
+	waits, err := c.store.waits(ctx)
+	if err != nil {
+		return err
+	}
+	for _, w := range waits {
+		next.waits[w.Queue] = append(next.waits[w.Queue], max(0, w.StartedAt.Sub(w.CreatedAt.Time)))
+	}
+	sparks, err := c.store.spark(ctx)
+	if err != nil {
+		return err
+	}
+	for _, x := range sparks {
+		next.spark[x.Queue] = append(next.spark[x.Queue], float64(x.Waiting))
+	}
+	c.slow = next
+	c.lag.Store(int64(next.patience()))
+	return nil
+}
+
+// stuckFactor is how many times the 95th percentile of a run a job may be
+// without progress.
+const stuckFactor = 3
+
+func (p slowPart) patience() time.Duration {
+	longest := leastLag
+	for _, name := range sortedKeys(p.runs) {
+		var all []time.Duration
+		for _, r := range p.runs[name] {
+			all = append(all, r.Run)
+		}
+		longest = max(longest, stuckFactor*percentile(all, 95))
+	}
+	return longest
+}
+
+// finish computes what follows from the rest.
+func (q *queueWork) finish(s *Snapshot, slow slowPart, _ time.Time) {
+	recent := slow.runs[q.Name]
+	var runs []time.Duration
+	var video, wall float64
+	for _, r := range recent {
+		runs = append(runs, r.Run)
+		if r.Length > 0 {
+			video, wall = video+r.Length.Seconds(), wall+r.Run.Seconds()
+		}
+	}
+	if wall > 0 {
+		q.Realtime = video / wall
+	}
+	q.RunP50, q.RunP95 = percentile(runs, 50), percentile(runs, 95)
+	q.WaitP50, q.WaitP95 = percentile(slow.waits[q.Name], 50), percentile(slow.waits[q.Name], 95)
+	q.Spark = slow.spark[q.Name]
+	q.Drain = drain.Estimate(drain.Input{
+		More: q.waiting, Running: q.running, Recent: recent, Slots: int(q.Slots), Paused: q.Pause != nil,
+		Arrived15: float64(q.Arrived15), Done15: float64(q.Done15), Arrived2: float64(q.in2), Done2: float64(q.done2),
+	}, uint64(s.At.Unix()))
+}
+
+// percentile is by the nearest rank; zero of nothing.
+func percentile(all []time.Duration, p int) time.Duration {
+	if len(all) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(all))
+	return sorted[max(0, (len(sorted)*p+99)/100-1)]
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, strings.Compare)
+	return keys
+}

@@ -2,6 +2,7 @@ package monitor
 
 import (
 	"context"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -74,6 +75,8 @@ func (c *collector) readWorkers(ctx context.Context, s *Snapshot, queues map[str
 	}
 	for _, r := range rows {
 		w := r.worker(s.At, c.heartbeat)
+		l := c.slow.load[w.ID]
+		w.CPUs, w.RSSs, w.Frees = l.cpu, l.rss, l.free
 		s.Workers = append(s.Workers, w)
 		if !w.Living() {
 			continue
@@ -249,6 +252,19 @@ func (c *collector) readSlow(ctx context.Context, now time.Time) error {
 	}
 	for _, x := range sparks {
 		next.spark[x.Queue] = append(next.spark[x.Queue], float64(x.Waiting))
+	}
+	loads, err := c.store.workerSamples(ctx)
+	if err != nil {
+		return err
+	}
+	next.load = map[string]load{}
+	for _, x := range loads {
+		l := next.load[x.Worker]
+		free := math.NaN()
+		if x.ScratchFree != nil {
+			free = float64(*x.ScratchFree)
+		}
+		next.load[x.Worker] = load{append(l.cpu, x.CPU), append(l.rss, float64(x.RSS)), append(l.free, free)}
 	}
 	c.slow = next
 	c.lag.Store(int64(next.patience()))

@@ -55,8 +55,12 @@ type slowPart struct {
 	runs  map[string][]drain.Run
 	waits map[string][]time.Duration
 	spark map[string][]float64
+	load  map[string]load // by worker
 	today int64
 }
+
+// load is what a worker used, by minute.
+type load struct{ cpu, rss, free []float64 }
 
 // watcher is somebody who wants to know.
 type watcher struct {

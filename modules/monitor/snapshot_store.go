@@ -217,3 +217,17 @@ func (s store) spark(ctx context.Context) (out []sparkRow, err error) {
 		database.Micros(time.Hour)).Scan(&out).Error
 	return out, err
 }
+
+type workerSample struct {
+	Worker      string
+	At          database.Time
+	CPU         float64
+	RSS         int64
+	ScratchFree *int64
+}
+
+// workerSamples lists what workers reported in each minute of the last hour.
+func (s store) workerSamples(ctx context.Context) (out []workerSample, err error) {
+	err = s.db.Read(ctx).Raw("SELECT * FROM worker_samples WHERE at > "+s.db.Ago()+" ORDER BY at LIMIT 60000", database.Micros(time.Hour)).Scan(&out).Error
+	return out, err
+}

@@ -3,6 +3,7 @@ package processing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"os"
@@ -57,9 +58,23 @@ func (w *Worker) Reported(run func(context.Context) error) func(context.Context)
 	}
 }
 
-// ForgetWorkers removes what workers reported that have been silent for a week.
+// ForgetWorkers removes what workers reported that have been silent for a week,
+// and samples older than a day.
 func (w *Worker) ForgetWorkers(ctx context.Context) error {
-	return w.store.forgetWorkers(ctx, workerRetention)
+	return errors.Join(w.store.forgetWorkers(ctx, workerRetention), w.store.forgetWorkerSamples(ctx, 24*time.Hour))
+}
+
+// SampleSelf keeps this worker's latest report as that of this minute, for the
+// dashboard's sparklines.
+func (w *Worker) SampleSelf(ctx context.Context) error {
+	now, err := w.store.now(ctx)
+	if err == nil {
+		err = w.store.sampleWorker(ctx, w.ID, now.UTC().Truncate(time.Minute))
+	}
+	if err != nil {
+		return fmt.Errorf("sample worker: %w", err)
+	}
+	return nil
 }
 
 // reporter remembers what it measured before. It is not safe for concurrent use.

@@ -71,6 +71,18 @@ func names(list string) []string {
 	return strings.Split(list, ",")
 }
 
+// sampleWorker keeps a worker's latest report as that of this minute, unless
+// there is one.
+func (s store) sampleWorker(ctx context.Context, id string, minute time.Time) error {
+	return s.db.Write(ctx).Exec(`INSERT INTO worker_samples (worker, at, cpu, rss, scratch_free)
+		SELECT id, ?, cpu, rss, scratch_free FROM workers WHERE id = ? ON CONFLICT (worker, at) DO NOTHING`, database.At(minute), id).Error
+}
+
+// forgetWorkerSamples removes those that are older than d.
+func (s store) forgetWorkerSamples(ctx context.Context, d time.Duration) error {
+	return s.db.Write(ctx).Exec("DELETE FROM worker_samples WHERE at < "+s.db.Ago(), database.Micros(d)).Error
+}
+
 // forgetWorkers removes the rows of workers that have been silent for d.
 func (s store) forgetWorkers(ctx context.Context, d time.Duration) error {
 	return s.db.Write(ctx).Exec("DELETE FROM workers WHERE beat_at < "+s.db.Ago(), database.Micros(d)).Error

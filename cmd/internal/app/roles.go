@@ -97,6 +97,7 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 		_, err := janitor.Clean(ctx)
 		return errors.Join(w.SweepScratch(ctx), w.ForgetWorkers(ctx), w.ForgetSamples(ctx), err)
 	}
+	sample := func(ctx context.Context) error { return errors.Join(w.SampleQueues(ctx), w.SampleSelf(ctx)) }
 	a.log.InfoContext(ctx, "working", slog.String("worker", id), slog.Int("concurrency", c.Work.Concurrency),
 		slog.Any("queues", c.Work.Queues), slog.String("codec", encoder.Codec()), slog.String("version", a.version))
 	return []lifecycle.Service{
@@ -104,7 +105,7 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 		{Name: "watchdog", Run: watch(consumer, a.bus, a.log)},
 		{Name: "orders", Run: lifecycle.Every(a.log, "orders", processing.OrdersInterval, w.Obey(consumer.Adjust))},
 		{Name: "sweeper", Run: lifecycle.Every(a.log, "sweeper", c.Processing.SweepInterval, w.Sweep)},
-		{Name: "samples", Run: lifecycle.Every(a.log, "samples", processing.SampleInterval, w.SampleQueues)},
+		{Name: "samples", Run: lifecycle.Every(a.log, "samples", processing.SampleInterval, sample)},
 		{Name: "janitor", Run: lifecycle.Every(a.log, "janitor", c.Work.JanitorInterval, tidy)},
 	}, nil
 }

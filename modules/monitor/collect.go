@@ -46,7 +46,8 @@ func (c *collector) read(ctx context.Context) (*Snapshot, error) {
 // queueWork is a queue in the making.
 type queueWork struct {
 	Queue
-	waiting    drain.Bulk
+	waiting    []time.Duration // lengths
+	more       drain.Bulk
 	running    []drain.Running
 	done2, in2 int64
 }
@@ -135,10 +136,7 @@ func (c *collector) readBacklog(ctx context.Context, s *Snapshot, queues map[str
 		if r.Since != nil {
 			q.Oldest = max(0, s.At.Sub(r.Since.Time))
 		}
-		known := time.Duration(r.LengthMS) * time.Millisecond
-		q.waiting = drain.Bulk{
-			Count: int(r.Known), Length: min(known, time.Duration(r.Known)*clipLength), Unknown: int(r.Waiting + r.Scheduled - r.Known),
-		}
+		q.waiting, q.more = r.lengths()
 	}
 	return nil
 }
@@ -305,7 +303,7 @@ func (q *queueWork) finish(s *Snapshot, slow slowPart, _ time.Time) {
 	q.WaitP50, q.WaitP95 = percentile(slow.waits[q.Name], 50), percentile(slow.waits[q.Name], 95)
 	q.Spark = slow.spark[q.Name]
 	q.Drain = drain.Estimate(drain.Input{
-		More: q.waiting, Running: q.running, Recent: recent, Slots: int(q.Slots), Paused: q.Pause != nil,
+		Waiting: q.waiting, More: q.more, Running: q.running, Recent: recent, Slots: int(q.Slots), Paused: q.Pause != nil,
 		Arrived15: float64(q.Arrived15), Done15: float64(q.Done15), Arrived2: float64(q.in2), Done2: float64(q.done2),
 	}, uint64(s.At.Unix()))
 }

@@ -20,7 +20,7 @@ import (
 // Routes registers all routes. e must turn errors into answers: see Errors.
 // metrics is what /metrics answers.
 func (m *Module) Routes(e *echo.Echo, metrics http.Handler) error {
-	e.Use(m.deps.Guard.Headers, m.deps.Guard.Identify)
+	e.Pre(m.deps.Guard.Headers)
 	asset, err := files(m.deps.Version)
 	if err != nil {
 		return err
@@ -71,14 +71,14 @@ func (m *Module) Errors(next echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 		status := httpserver.Status(f)
 		v := m.view(c, "", statusWords[status], http.StatusText(status))
 		v.Page = struct{ Message, RequestID string }{f.Message, logging.RequestID(c.Request().Context())}
-		if status == http.StatusUnauthorized { // the sign-in page says it better
-			next(err, c)
-			return
+		name := "error"
+		if _, known := access.From(c.Request().Context()); !known {
+			name = "refused" // strangers see no numbers
 		}
 		if status >= http.StatusInternalServerError {
 			m.deps.Log.ErrorContext(c.Request().Context(), "request failed", slog.String("route", c.Path()), slog.Int("status", status), slog.Any("error", err))
 		}
-		if err := m.pages.render(c, status, "error", v); err != nil {
+		if err := m.pages.render(c, status, name, v); err != nil {
 			next(err, c)
 		}
 	}

@@ -63,7 +63,7 @@ func (m *Module) term(f *filter, t search.Term) error {
 		f.where(not+"j.queue IN ?", t.Values)
 	case search.KeyWorker:
 		if !t.Negated {
-			f.where("j.worker <> ''") // lets the index of workers serve
+			f.where("j.worker <> ''") // lets the index serve that has only such
 		}
 		f.where(not+"j.worker IN ?", t.Values)
 	case search.KeyKind:
@@ -71,6 +71,9 @@ func (m *Module) term(f *filter, t search.Term) error {
 			f.where("1 = 0")
 		}
 	case search.KeyError:
+		if !t.Negated {
+			f.where("j.reason <> ''") // as above
+		}
 		f.where(not+"(j.reason IN ? OR j.fingerprint IN ?)", t.Values, t.Values)
 	case search.KeyUser:
 		return each(f, not, t.Values, ofUser)

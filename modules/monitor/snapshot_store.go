@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"anb/modules/monitor/drain"
 	"anb/platform/database"
 )
 
@@ -23,6 +24,29 @@ type backlog struct {
 	Since     *database.Time // the first of the due ones
 	Known     int64          // of all, those whose length is known
 	LengthMS  int64          `gorm:"column:length_ms"` // of the known ones
+}
+
+// singles is how many waiting jobs an estimate plays one by one.
+const singles = 64
+
+// lengths are those of the last waiting jobs, and the sum of those before. Each
+// counts with what is known on average: clips hardly differ.
+func (b backlog) lengths() (last []time.Duration, before drain.Bulk) {
+	mean := time.Duration(0) // not known
+	if b.Known > 0 {
+		mean = min(clipLength, time.Duration(b.LengthMS/b.Known)*time.Millisecond)
+	}
+	total := int(b.Waiting + b.Scheduled)
+	for range min(singles, total) {
+		last = append(last, mean)
+	}
+	switch rest := total - len(last); {
+	case mean > 0:
+		before = drain.Bulk{Count: rest, Length: time.Duration(rest) * mean}
+	default:
+		before = drain.Bulk{Unknown: rest}
+	}
+	return last, before
 }
 
 func (s store) backlogs(ctx context.Context) (out []backlog, err error) {

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 const (
 	anaPassword   = "ana-knows-this-one"
 	eliasPassword = "elias-knows-another"
-	annPassword   = "ann-has-a-third-one"
+	annPassword   = "ann-has-a-third-one-of-exactly-seventy-two-bytes-which-bcrypt-can-take-7"
 )
 
 // cheap makes hashes in a millisecond.

@@ -3,11 +3,14 @@ package access
 import (
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"anb/platform/passwords"
 )
 
 const (
@@ -88,6 +91,29 @@ func TestSignIn_CountsNothingThatWasNotLookedAt(t *testing.T) {
 		require.Empty(t, b.do(request("GET", "/viewer", basic("elias", "wrong")).WithContext(ctx)).Body.String(), "the client has gone")
 	}
 	require.Equal(t, http.StatusOK, b.send("GET", "/viewer", basic("elias", eliasPassword)).Code)
+}
+
+func TestSignIn_WorksAsMuchForUnknownNames(t *testing.T) {
+	t.Parallel()
+	b := setup(t, guarded())
+	ctx, cancel := contextEnded()
+	defer cancel()
+	chosen := map[string]int{}
+	for i := range 200 {
+		name := "nobody" + strconv.Itoa(i)
+		_, err := b.verify(ctx, victim, name, "wrong")
+		require.ErrorIs(t, err, passwords.ErrBusy, "it goes as far as hashing")
+		chosen[b.anyone(name).proof]++
+		require.Equal(t, b.anyone(name), b.anyone(name), "a name costs the same each time")
+	}
+	require.Len(t, chosen, len(b.users), "as if it were one of the users")
+	_, err := b.verify(ctx, victim, "ana", strings.Repeat("x", maxPasswordBytes+1))
+	require.ErrorIs(t, err, ErrCredentials, "what is too long is not hashed")
+	_, err = b.verify(t.Context(), victim, "nobody", anaPassword)
+	require.ErrorIs(t, err, ErrCredentials, "whoever's hash it was checked with")
+	c := guarded()
+	c.Users = ""
+	require.Equal(t, http.StatusUnauthorized, setup(t, c).try(victim, "nobody", "x").Code, "tokens only: there is nobody")
 }
 
 func TestThrottle_WaitsLongerEachTimeAndForgets(t *testing.T) {

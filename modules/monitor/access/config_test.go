@@ -68,6 +68,16 @@ func TestValidate_NamesEveryProblemAndNoSecret(t *testing.T) {
 	require.NotContains(t, err.Error(), "short")
 }
 
+func TestValidate_RefusesHashesThatAreNotWhole(t *testing.T) {
+	t.Parallel()
+	argon := cheap("x")
+	for _, hash := range []string{made().bcrypt[:59], made().bcrypt + "x", made().bcrypt[3:], "$2", argon[:len(argon)-30], strings.ReplaceAll(argon, "$", ""), "", "plain"} {
+		c := laptop()
+		c.Users = "ana:admin:" + hash
+		require.ErrorContains(t, c.Validate(), "monitor.users line 1: the third part", hash)
+	}
+}
+
 func TestValidate_WantsEachNameOnce(t *testing.T) {
 	t.Parallel()
 	hash, digest := cheap("x"), strings.Repeat("0", 64)

@@ -13,6 +13,7 @@ import (
 
 func TestValidate_RefusesToBindElsewhereWithoutCredentials(t *testing.T) {
 	t.Parallel()
+	d, users, tokens := dbtest.SQLite(t), guarded().Users, guarded().Tokens
 	for addr, alone := range map[string]bool{
 		"127.0.0.1:5555": true, "127.0.0.2:5555": true, "localhost:5555": true, "LocalHost:5555": true, "[::1]:5555": true, "[::ffff:127.0.0.1]:5555": true,
 		"0.0.0.0:5555": false, "[::]:5555": false, ":5555": false, "10.1.2.3:5555": false, "192.168.1.7:5555": false, "[fe80::1%eth0]:5555": false,
@@ -30,10 +31,10 @@ func TestValidate_RefusesToBindElsewhereWithoutCredentials(t *testing.T) {
 			require.ErrorContains(t, err, "ANB_MONITOR_ADDR", addr)
 			require.NotContains(t, err.Error(), "\n", "one line")
 		}
-		_, err = New(Deps{DB: dbtest.SQLite(t), Config: c, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+		_, err = New(Deps{DB: d, Config: c, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 		require.Equal(t, alone, err == nil, addr)
 		for name, credentials := range map[string]Config{
-			"users": {Users: guarded().Users}, "tokens": {Tokens: guarded().Tokens}, "password": {AdminPassword: "kiosko-verde-87"},
+			"users": {Users: users}, "tokens": {Tokens: tokens}, "password": {AdminPassword: "kiosko-verde-87"},
 		} {
 			c.Users, c.Tokens, c.AdminPassword = credentials.Users, credentials.Tokens, credentials.AdminPassword
 			require.NoError(t, c.Validate(), addr+name)

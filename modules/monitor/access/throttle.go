@@ -85,22 +85,17 @@ func (t *throttle) count(k tryKey, free int, now time.Time) {
 	}
 }
 
-// makeRoom forgets what is old, and if nothing is, what was counted longest ago.
+// makeRoom forgets what was counted longest ago when there is too much.
 func (t *throttle) makeRoom(now time.Time) {
-	if len(t.all) < maxTries {
-		return
-	}
-	var oldest tryKey
-	last := now
-	for k, one := range t.all {
-		if now.Sub(one.last) > forgetAfter {
-			delete(t.all, k)
-		} else if !one.last.After(last) {
-			oldest, last = k, one.last
+	for age := forgetAfter; len(t.all) >= maxTries; age /= 2 {
+		for k, one := range t.all {
+			if now.Sub(one.last) >= age {
+				delete(t.all, k)
+			}
 		}
-	}
-	if len(t.all) >= maxTries {
-		delete(t.all, oldest)
+		if age == 0 {
+			clear(t.all) // a clock that went back
+		}
 	}
 }
 

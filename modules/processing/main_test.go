@@ -27,12 +27,16 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	shared = dir
-	goleak.VerifyTestMain(withDatabases{m}, goleak.Cleanup(func(code int) {
-		if err := os.RemoveAll(dir); err != nil {
-			fmt.Fprintln(os.Stderr, "remove fixtures:", err)
-		}
-		os.Exit(code)
-	}))
+	goleak.VerifyTestMain(withDatabases{m},
+		// machinery's, which cannot be stopped; see platform/taskbus
+		goleak.IgnoreTopFunction("github.com/robfig/cron/v3.(*Cron).run"),
+		goleak.IgnoreTopFunction("go.opencensus.io/stats/view.(*worker).start"),
+		goleak.Cleanup(func(code int) {
+			if err := os.RemoveAll(dir); err != nil {
+				fmt.Fprintln(os.Stderr, "remove fixtures:", err)
+			}
+			os.Exit(code)
+		}))
 }
 
 // withDatabases stops the database server before goroutines are counted.

@@ -91,6 +91,16 @@ func TestRun_KillsWhatALeaderLeavesBehind(t *testing.T) {
 	requireGone(t, filepath.Join(dir, "pids"))
 }
 
+func TestLine_CanBePastedIntoAShell(t *testing.T) {
+	t.Parallel()
+	words := []string{"-i", "file:/srv/Ana's  video.mp4", "", "$(touch x)", "`id`", `a\b"c"`, "*", "~", "scale=w='min(1280,iw)':h=-2,format=yuv420p", "ñandú", "-y"}
+	tools := scripted(t, ffmpegtest.Script(t, `for a; do printf '<%s>\n' "$a"; done`))
+	c := Command{Args: words}
+	out, err := exec.CommandContext(t.Context(), "sh", "-c", tools.Line(c)).Output()
+	require.NoError(t, err)
+	require.Equal(t, "<"+strings.Join(c.arguments(), ">\n<")+">\n", string(out))
+}
+
 // requireGone reads process ids, one a line. A killed orphan stays a zombie
 // until init reaps it; that counts as gone.
 func requireGone(t *testing.T, file string) {

@@ -98,6 +98,11 @@ func (m *Module) carry(ctx context.Context, o order, do func(ctx context.Context
 		e, _, err = m.store.byKey(ctx, o.key)
 		return e, err
 	case errors.As(err, &f) && f.Kind != fault.Internal && f.Kind != fault.Unavailable:
+		if o.key != "" { // the first of two at the same time may have changed the state
+			if first, ok, err := m.store.byKey(ctx, o.key); err != nil || ok {
+				return first, err
+			}
+		}
 		e.Result, e.Detail = resultRefused, f.Code
 		if err := m.store.record(ctx, e, ""); err != nil {
 			m.deps.Log.WarnContext(ctx, "refusal not written to the audit", "error", err)

@@ -24,7 +24,7 @@ func (c *collector) read(ctx context.Context) (*Snapshot, error) {
 	s := &Snapshot{At: now, DoneToday: c.slow.today}
 	queues := c.queueMap()
 	for _, step := range []func(context.Context, *Snapshot, map[string]*queueWork) error{
-		c.readWorkers, c.readRunning, c.readBacklog, c.readOutcomes, c.readDead, c.readPauses, c.readWatched,
+		c.readWorkers, c.readRunning, c.readBacklog, c.readDead, c.readPauses, c.readWatched,
 	} {
 		if err := step(ctx, s, queues); err != nil {
 			return nil, err
@@ -46,10 +46,9 @@ func (c *collector) read(ctx context.Context) (*Snapshot, error) {
 // queueWork is a queue in the making.
 type queueWork struct {
 	Queue
-	waiting    []time.Duration // lengths
-	more       drain.Bulk
-	running    []drain.Running
-	done2, in2 int64
+	waiting []time.Duration // lengths
+	more    drain.Bulk
+	running []drain.Running
 }
 
 func (c *collector) queueMap() map[string]*queueWork {
@@ -70,7 +69,7 @@ func queueOf(m map[string]*queueWork, name string) *queueWork {
 }
 
 func (c *collector) readWorkers(ctx context.Context, s *Snapshot, queues map[string]*queueWork) error {
-	rows, err := c.store.workers(ctx)
+	rows, err := c.store.workers(ctx, s.At)
 	if err != nil {
 		return err
 	}
@@ -141,22 +140,24 @@ func (c *collector) readBacklog(ctx context.Context, s *Snapshot, queues map[str
 	return nil
 }
 
-func (c *collector) readOutcomes(ctx context.Context, _ *Snapshot, queues map[string]*queueWork) error {
-	rows, err := c.store.outcomes(ctx)
+// readOutcomes reads what happened in the last quarter of an hour.
+func (c *collector) readOutcomes(ctx context.Context, queues []string, now time.Time) (map[string]recent, error) {
+	rows, err := c.store.outcomes(ctx, now)
 	if err != nil {
-		return err
+		return nil, err
 	}
+	out := map[string]recent{}
 	for _, r := range rows {
-		q := queueOf(queues, r.Queue)
-		q.Done15, q.Failed15, q.done2 = r.Done15, r.Failed15, r.Done2
+		out[r.Queue] = r
 	}
-	for _, name := range sortedKeys(queues) {
-		q := queues[name]
-		if q.Arrived15, q.in2, err = c.store.arrivals(ctx, name); err != nil {
-			return err
+	for _, name := range queues {
+		r := out[name]
+		if r.Arrived15, r.Arrived2, err = c.store.arrivals(ctx, name, now); err != nil {
+			return nil, err
 		}
+		out[name] = r
 	}
-	return nil
+	return out, nil
 }
 
 func (c *collector) readDead(ctx context.Context, s *Snapshot, queues map[string]*queueWork) error {
@@ -164,13 +165,28 @@ func (c *collector) readDead(ctx context.Context, s *Snapshot, queues map[string
 	if err != nil {
 		return err
 	}
+	total := int64(0)
 	for _, r := range counts {
 		queueOf(queues, r.Queue).Dead = r.N
+		total += r.N
 	}
-	if len(counts) > 0 {
-		s.Groups, err = c.store.groups(ctx)
+	if c.dead.total != total || c.dead.at != c.slow.at {
+		groups, err := c.store.groups(ctx)
+		if err != nil {
+			return err
+		}
+		c.dead = deadPart{c.slow.at, total, groups}
 	}
-	return err
+	s.Groups = c.dead.groups
+	return nil
+}
+
+// deadPart is what was found when the dead-letter list last changed in size, or
+// ten seconds ago.
+type deadPart struct {
+	at     time.Time
+	total  int64
+	groups []Group
 }
 
 func (c *collector) readPauses(ctx context.Context, _ *Snapshot, queues map[string]*queueWork) error {
@@ -225,10 +241,13 @@ func (c *collector) readSlow(ctx context.Context, now time.Time) error {
 		return err
 	}
 	hour := now.UTC().Truncate(time.Hour)
-	if next.today, err = c.store.doneSince(ctx, hour.Truncate(24*time.Hour), hour); err != nil {
+	if next.today, err = c.store.doneSince(ctx, hour.Truncate(24*time.Hour), hour.Add(-time.Hour)); err != nil {
 		return err
 	}
-	runs, err := c.store.runs(ctx)
+	if next.recent, err = c.readOutcomes(ctx, next.known, now); err != nil {
+		return err
+	}
+	runs, err := c.store.runs(ctx, now)
 	if err != nil {
 		return err
 	}
@@ -237,21 +256,21 @@ func (c *collector) readSlow(ctx context.Context, now time.Time) error {
 			Run: max(0, r.FinishedAt.Sub(r.StartedAt.Time)), Length: length(r.OriginalMS, r.StartMS),
 		})
 	}
-	waits, err := c.store.waits(ctx)
+	waits, err := c.store.waits(ctx, now)
 	if err != nil {
 		return err
 	}
 	for _, w := range waits {
 		next.waits[w.Queue] = append(next.waits[w.Queue], max(0, w.StartedAt.Sub(w.CreatedAt.Time)))
 	}
-	sparks, err := c.store.spark(ctx)
+	sparks, err := c.store.spark(ctx, now)
 	if err != nil {
 		return err
 	}
 	for _, x := range sparks {
 		next.spark[x.Queue] = append(next.spark[x.Queue], float64(x.Waiting))
 	}
-	loads, err := c.store.workerSamples(ctx)
+	loads, err := c.store.workerSamples(ctx, now)
 	if err != nil {
 		return err
 	}
@@ -299,12 +318,14 @@ func (q *queueWork) finish(s *Snapshot, slow slowPart, _ time.Time) {
 	if wall > 0 {
 		q.Realtime = video / wall
 	}
+	r := slow.recent[q.Name]
+	q.Arrived15, q.Done15, q.Failed15 = r.Arrived15, r.Done15, r.Failed15
 	q.RunP50, q.RunP95 = percentile(runs, 50), percentile(runs, 95)
 	q.WaitP50, q.WaitP95 = percentile(slow.waits[q.Name], 50), percentile(slow.waits[q.Name], 95)
 	q.Spark = slow.spark[q.Name]
 	q.Drain = drain.Estimate(drain.Input{
 		Waiting: q.waiting, More: q.more, Running: q.running, Recent: recent, Slots: int(q.Slots), Paused: q.Pause != nil,
-		Arrived15: float64(q.Arrived15), Done15: float64(q.Done15), Arrived2: float64(q.in2), Done2: float64(q.done2),
+		Arrived15: float64(q.Arrived15), Done15: float64(q.Done15), Arrived2: float64(r.Arrived2), Done2: float64(r.Done2),
 	}, uint64(s.At.Unix()))
 }
 

@@ -42,6 +42,7 @@ type collector struct {
 	latest atomic.Pointer[Snapshot]
 	looked atomic.Int64 // when the latest look ended, ns since 1970
 	slow   slowPart
+	dead   deadPart
 	lag    atomic.Int64 // ns that a job may be without progress
 
 	missing struct{ database, broker time.Time } // since when; zero: they are there
@@ -50,13 +51,14 @@ type collector struct {
 
 // slowPart is what one look in ten seconds suffices for.
 type slowPart struct {
-	at    time.Time
-	known []string
-	runs  map[string][]drain.Run
-	waits map[string][]time.Duration
-	spark map[string][]float64
-	load  map[string]load // by worker
-	today int64
+	at     time.Time
+	known  []string
+	runs   map[string][]drain.Run
+	waits  map[string][]time.Duration
+	spark  map[string][]float64
+	load   map[string]load // by worker
+	recent map[string]recent
+	today  int64
 }
 
 // load is what a worker used, by minute.

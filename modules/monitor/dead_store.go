@@ -25,12 +25,13 @@ type groupRow struct {
 // older version let die have none and go by their reason.
 func (s store) groups(ctx context.Context) ([]Group, error) {
 	var rows []groupRow
-	err := s.db.Read(ctx).Raw(`SELECT j.fingerprint, j.reason, count(*) AS n, min(j.finished_at) AS first, max(j.finished_at) AS last,
-			max(CAST(j.id AS text)) AS sample, count(DISTINCT j.worker) AS workers, count(DISTINCT v.user_id) AS players,
-			coalesce(min(w.version), '') AS old_version, coalesce(max(w.version), '') AS new_version
-		FROM jobs j LEFT JOIN videos v ON v.id = j.video_id LEFT JOIN workers w ON w.id = j.worker
-		WHERE j.state = 'dead' AND j.discarded_at IS NULL
-		GROUP BY j.fingerprint, j.reason ORDER BY last DESC LIMIT ?`, maxGroups).Scan(&rows).Error
+	err := s.db.Read(ctx).Raw(`SELECT fingerprint, reason, count(*) AS n, min(finished_at) AS first, max(finished_at) AS last,
+			max(id) AS sample, count(DISTINCT worker) AS workers, count(DISTINCT player) AS players,
+			coalesce(min(version), '') AS old_version, coalesce(max(version), '') AS new_version
+		FROM (SELECT j.fingerprint, j.reason, j.finished_at, CAST(j.id AS text) AS id, j.worker,
+				(SELECT v.user_id FROM videos v WHERE v.id = j.video_id) AS player, (SELECT w.version FROM workers w WHERE w.id = j.worker) AS version
+			FROM jobs j WHERE j.state = 'dead' AND j.discarded_at IS NULL) d
+		GROUP BY fingerprint, reason ORDER BY last DESC LIMIT ?`, maxGroups).Scan(&rows).Error
 	if err != nil {
 		return nil, err
 	}

@@ -128,7 +128,7 @@ func (m *Module) render(t topics, v view, s *Snapshot) ([]fragment, error) {
 	}
 	for _, id := range t.rows {
 		if j, ok := s.Rows[id]; ok {
-			if err := add("row-"+id, "", "row", map[string]any{"Job": j, "V": v}); err != nil {
+			if err := add("row-"+id, "", "row-live", j); err != nil {
 				return nil, err
 			}
 		}

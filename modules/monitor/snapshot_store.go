@@ -16,6 +16,10 @@ func (s store) now(ctx context.Context) (time.Time, error) {
 	return out.At.Time, err
 }
 
+// ago is a parameter. A condition with the database's clock in it would not be
+// served by an index: that function is volatile.
+func ago(now time.Time, d time.Duration) database.Time { return database.At(now.Add(-d)) }
+
 // backlog is what waits in a queue.
 type backlog struct {
 	Queue     string
@@ -73,32 +77,28 @@ func (s store) byID(ctx context.Context, ids []string) (rows []jobRow, err error
 	return rows, err
 }
 
-// recent is how the attempts of a queue ended lately.
+// recent is what happened to a queue lately.
 type recent struct {
-	Queue                    string
-	Done15, Failed15, Done2  int64
-	WaitP50, WaitP95         *int64 // ms
-	RunP50, RunP95           *int64 // ms
-	Arrived15, Arrived2      int64
-	RunCount, WaitCount      int64
-	RunSeconds, VideoSeconds float64
+	Queue                   string
+	Done15, Failed15, Done2 int64
+	Arrived15, Arrived2     int64 `gorm:"-"`
 }
 
 // outcomes counts what ended in the last 15 minutes.
-func (s store) outcomes(ctx context.Context) (out []recent, err error) {
-	quarter, two := database.Micros(15*time.Minute), database.Micros(2*time.Minute)
-	err = s.db.Read(ctx).Raw(`SELECT j.queue, count(*) FILTER (WHERE a.outcome = 'done') AS done15,
-			count(*) FILTER (WHERE a.outcome IN ('failed', 'lost')) AS failed15,
-			count(*) FILTER (WHERE a.outcome = 'done' AND a.finished_at > `+s.db.Ago()+`) AS done2
-		FROM job_attempts a JOIN jobs j ON j.id = a.job_id WHERE a.finished_at > `+s.db.Ago()+` GROUP BY j.queue`, two, quarter).Scan(&out).Error
+func (s store) outcomes(ctx context.Context, now time.Time) (out []recent, err error) {
+	quarter, two := ago(now, 15*time.Minute), ago(now, 2*time.Minute)
+	err = s.db.Read(ctx).Raw(`SELECT queue, count(*) FILTER (WHERE outcome = 'done') AS done15, count(*) FILTER (WHERE outcome IN ('failed', 'lost')) AS failed15,
+			count(*) FILTER (WHERE outcome = 'done' AND finished_at > ?) AS done2
+		FROM (SELECT (SELECT j.queue FROM jobs j WHERE j.id = a.job_id) AS queue, a.outcome, a.finished_at
+			FROM job_attempts a WHERE a.finished_at > ?) x GROUP BY queue`, two, quarter).Scan(&out).Error
 	return out, err
 }
 
 // arrivals counts the jobs that were made in the last 15 and 2 minutes.
-func (s store) arrivals(ctx context.Context, queue string) (quarter, two int64, err error) {
+func (s store) arrivals(ctx context.Context, queue string, now time.Time) (quarter, two int64, err error) {
 	var out struct{ Quarter, Two int64 }
-	err = s.db.Read(ctx).Raw(`SELECT count(*) AS quarter, count(*) FILTER (WHERE created_at > `+s.db.Ago()+`) AS two
-		FROM jobs WHERE queue = ? AND created_at > `+s.db.Ago(), database.Micros(2*time.Minute), queue, database.Micros(15*time.Minute)).Scan(&out).Error
+	err = s.db.Read(ctx).Raw(`SELECT count(*) AS quarter, count(*) FILTER (WHERE created_at > ?) AS two
+		FROM jobs WHERE queue = ? AND created_at > ?`, ago(now, 2*time.Minute), queue, ago(now, 15*time.Minute)).Scan(&out).Error
 	return out.Quarter, out.Two, err
 }
 
@@ -112,14 +112,14 @@ type run struct {
 }
 
 // recentRuns is how many done attempts an estimate looks at.
-const recentRuns = 300
+const recentRuns = 100
 
 // runs lists the latest done attempts of the last day.
-func (s store) runs(ctx context.Context) (out []run, err error) {
+func (s store) runs(ctx context.Context, now time.Time) (out []run, err error) {
 	err = s.db.Read(ctx).Raw(`SELECT j.queue, a.started_at, a.finished_at, v.original_ms, v.start_ms
-		FROM job_attempts a JOIN jobs j ON j.id = a.job_id LEFT JOIN videos v ON v.id = j.video_id
-		WHERE a.finished_at > `+s.db.Ago()+` AND a.outcome = 'done' ORDER BY a.finished_at DESC LIMIT ?`,
-		database.Micros(24*time.Hour), recentRuns).Scan(&out).Error
+		FROM (SELECT job_id, started_at, finished_at FROM job_attempts WHERE finished_at > ? AND outcome = 'done' ORDER BY finished_at DESC LIMIT ?) a
+		JOIN jobs j ON j.id = a.job_id LEFT JOIN videos v ON v.id = j.video_id ORDER BY a.finished_at DESC`,
+		ago(now, 24*time.Hour), recentRuns).Scan(&out).Error
 	return out, err
 }
 
@@ -132,9 +132,9 @@ type firstClaim struct {
 
 // waits lists the latest first claims of the last 15 minutes: retries do not
 // count.
-func (s store) waits(ctx context.Context) (out []firstClaim, err error) {
-	err = s.db.Read(ctx).Raw(`SELECT j.queue, j.created_at, a.started_at FROM job_attempts a JOIN jobs j ON j.id = a.job_id
-		WHERE a.started_at > `+s.db.Ago()+` AND a.fence = 1 ORDER BY a.started_at DESC LIMIT ?`, database.Micros(15*time.Minute), recentRuns).Scan(&out).Error
+func (s store) waits(ctx context.Context, now time.Time) (out []firstClaim, err error) {
+	err = s.db.Read(ctx).Raw(`SELECT j.queue, j.created_at, a.started_at
+		FROM (SELECT job_id, started_at FROM job_attempts WHERE started_at > ? AND fence = 1 ORDER BY started_at DESC LIMIT ?) a JOIN jobs j ON j.id = a.job_id`, ago(now, 15*time.Minute), recentRuns).Scan(&out).Error
 	return out, err
 }
 
@@ -161,9 +161,8 @@ type workerRow struct {
 
 // workers lists the living ones and those that ended or fell silent within a
 // day, the youngest first.
-func (s store) workers(ctx context.Context) (out []workerRow, err error) {
-	err = s.db.Read(ctx).Raw(`SELECT * FROM workers WHERE beat_at > `+s.db.Ago()+` ORDER BY started_at DESC LIMIT ?`,
-		database.Micros(24*time.Hour), maxWorkers).Scan(&out).Error
+func (s store) workers(ctx context.Context, now time.Time) (out []workerRow, err error) {
+	err = s.db.Read(ctx).Raw(`SELECT * FROM workers WHERE beat_at > ? ORDER BY started_at DESC LIMIT ?`, ago(now, 24*time.Hour), maxWorkers).Scan(&out).Error
 	return out, err
 }
 
@@ -209,9 +208,12 @@ func (s store) pauses(ctx context.Context) (out []pauseRow, err error) {
 	return out, err
 }
 
-// doneSince counts the attempts that ended well since midnight UTC: the hours
-// that are over from their samples, this hour by looking.
+// doneSince counts the attempts that ended well since midnight: those before an
+// hour, which must have settled, by the samples, later ones by looking.
 func (s store) doneSince(ctx context.Context, midnight, hour time.Time) (int64, error) {
+	if hour.Before(midnight) {
+		hour = midnight
+	}
 	var n int64
 	err := s.db.Read(ctx).Raw(`SELECT CAST(coalesce((SELECT sum(done) FROM queue_samples WHERE width = 'hour' AND at >= ? AND at < ?), 0)
 		+ (SELECT count(*) FROM job_attempts WHERE finished_at >= ? AND outcome = 'done') AS bigint)`,
@@ -236,9 +238,8 @@ type sparkRow struct {
 }
 
 // spark lists how many waited in each minute of the last hour.
-func (s store) spark(ctx context.Context) (out []sparkRow, err error) {
-	err = s.db.Read(ctx).Raw("SELECT queue, at, waiting FROM queue_samples WHERE width = 'minute' AND at > "+s.db.Ago()+" ORDER BY queue, at",
-		database.Micros(time.Hour)).Scan(&out).Error
+func (s store) spark(ctx context.Context, now time.Time) (out []sparkRow, err error) {
+	err = s.db.Read(ctx).Raw("SELECT queue, at, waiting FROM queue_samples WHERE width = 'minute' AND at > ? ORDER BY queue, at", ago(now, time.Hour)).Scan(&out).Error
 	return out, err
 }
 
@@ -251,7 +252,7 @@ type workerSample struct {
 }
 
 // workerSamples lists what workers reported in each minute of the last hour.
-func (s store) workerSamples(ctx context.Context) (out []workerSample, err error) {
-	err = s.db.Read(ctx).Raw("SELECT * FROM worker_samples WHERE at > "+s.db.Ago()+" ORDER BY at LIMIT 60000", database.Micros(time.Hour)).Scan(&out).Error
+func (s store) workerSamples(ctx context.Context, now time.Time) (out []workerSample, err error) {
+	err = s.db.Read(ctx).Raw("SELECT * FROM worker_samples WHERE at > ? ORDER BY at LIMIT 60000", ago(now, time.Hour)).Scan(&out).Error
 	return out, err
 }

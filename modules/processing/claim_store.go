@@ -19,12 +19,12 @@ func (s store) claim(ctx context.Context, queues []string, hint uuid.UUID, worke
 	if len(queues) == 0 {
 		return claim{}, false, nil
 	}
-	c, ok, err := s.claimOne(ctx, worker, lease, "id = ? AND queue IN ?", hint, queues)
+	c, ok, err := s.claimOne(ctx, worker, lease, "id = ? AND queue IN ? AND "+flowing, hint, queues)
 	for _, q := range queues {
 		if err != nil || ok {
 			break
 		}
-		c, ok, err = s.claimOne(ctx, worker, lease, "queue = ?", q)
+		c, ok, err = s.claimOne(ctx, worker, lease, flowingQueue, q, q)
 	}
 	if err != nil || !ok {
 		return claim{}, false, err
@@ -33,8 +33,13 @@ func (s store) claim(ctx context.Context, queues []string, hint uuid.UUID, worke
 		VALUES (?, ?, ?, ?, `+s.db.Now()+`)`, c.ID, c.Fence, c.Attempt, worker).Error
 }
 
-// flowing is true of a job whose queue is not paused.
-const flowing = "NOT EXISTS (SELECT 1 FROM queue_pauses p WHERE p.queue = jobs.queue)"
+const (
+	// flowing is true of a job whose queue is not paused.
+	flowing = "NOT EXISTS (SELECT 1 FROM queue_pauses p WHERE p.queue = jobs.queue)"
+	// flowingQueue is true of the jobs of a queue, named twice, that is not
+	// paused. Its pause is looked for once, not for each of its jobs.
+	flowingQueue = "queue = ? AND NOT EXISTS (SELECT 1 FROM queue_pauses p WHERE p.queue = ?)"
+)
 
 func (s store) claimOne(ctx context.Context, worker string, lease time.Duration, which string, args ...any) (c claim, ok bool, err error) {
 	skip := " FOR UPDATE SKIP LOCKED"
@@ -44,7 +49,7 @@ func (s store) claimOne(ctx context.Context, worker string, lease time.Duration,
 	now := s.db.Now()
 	r := s.db.Write(ctx).Raw(`UPDATE jobs SET state = 'running', attempt = attempt + 1, fence = fence + 1, lease_until = `+s.db.In()+`,
 			worker = ?, stage = ?, progress = 0, speed = 0, started_at = coalesce(started_at, `+now+`), progressed_at = `+now+`
-		WHERE id = (SELECT id FROM jobs WHERE `+which+` AND state IN ('queued', 'retrying') AND run_after <= `+now+` AND `+flowing+`
+		WHERE id = (SELECT id FROM jobs WHERE `+which+` AND state IN ('queued', 'retrying') AND run_after <= `+now+`
 			ORDER BY run_after, id LIMIT 1`+skip+`)
 		RETURNING id, video_id, queue, attempt, max_attempts, fence, created_at, started_at`,
 		append([]any{database.Micros(lease), worker, StageProbe}, args...)...).Scan(&c)

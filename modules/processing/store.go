@@ -149,7 +149,7 @@ func (s store) stillExpired(ctx context.Context, c claim) (cancelled bool, err e
 // a paused one.
 func (s store) due(ctx context.Context, queue string, limit int) (ids []uuid.UUID, err error) {
 	err = s.db.Read(ctx).Table("jobs").Select("id").
-		Where("queue = ? AND state IN ('queued', 'retrying') AND run_after <= "+s.db.Now()+" AND "+flowing, queue).
+		Where(flowingQueue+" AND state IN ('queued', 'retrying') AND run_after <= "+s.db.Now(), queue, queue).
 		Order("run_after, id").Limit(limit).Pluck("id", &ids).Error
 	return ids, err
 }

@@ -7,21 +7,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics tells Prometheus what the latest snapshot says. The numbers that each
+// exporter tells Prometheus what the latest snapshot says. The numbers that each
 // worker counts for itself are the workers' own.
-type metrics struct {
+type exporter struct {
 	m       *Module
 	queries *prometheus.HistogramVec
 }
 
-func newMetrics(m *Module) *metrics {
-	return &metrics{m: m, queries: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+func newExporter(m *Module) *exporter {
+	return &exporter{m: m, queries: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "anb_monitor_query_seconds", Help: "Time that reading the database took.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 	}, []string{"query"})}
 }
 
-func (x *metrics) query(name string, took time.Duration) {
+func (x *exporter) query(name string, took time.Duration) {
 	x.queries.WithLabelValues(name).Observe(took.Seconds())
 }
 
@@ -49,7 +49,7 @@ var (
 )
 
 // Describe implements prometheus.Collector.
-func (x *metrics) Describe(ch chan<- *prometheus.Desc) {
+func (x *exporter) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		descJobs, descOldest, descDrain, descPaused, descConsumers, descStuck, descMessages, descWorkers, descSlots, descCPU, descRSS, descFree,
 		descClients, descAge, descProblems,
@@ -60,7 +60,7 @@ func (x *metrics) Describe(ch chan<- *prometheus.Desc) {
 }
 
 // Collect implements prometheus.Collector.
-func (x *metrics) Collect(ch chan<- prometheus.Metric) {
+func (x *exporter) Collect(ch chan<- prometheus.Metric) {
 	s := x.m.collector.snapshot()
 	put := func(d *prometheus.Desc, v float64, labels ...string) {
 		for i := range labels {

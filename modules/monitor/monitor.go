@@ -80,14 +80,14 @@ func New(d Deps) (*Module, error) {
 		return nil, errors.New("monitor: a dependency is missing")
 	}
 	m := &Module{deps: d}
-	metrics := newMetrics(m)
-	m.collector = newCollector(d, metrics.query)
+	exporter := newExporter(m)
+	m.collector = newCollector(d, exporter.query)
 	m.store = m.collector.store
 	var err error
 	if m.pages, err = newPages(m); err != nil {
 		return nil, err
 	}
-	return m, d.Registry.Register(metrics)
+	return m, d.Registry.Register(exporter)
 }
 
 // Services returns what must run beside the server: the collector, bulk

@@ -9,13 +9,16 @@ import (
 	"anb/platform/database"
 )
 
-// fill inserts n finished jobs, one in fifty of them dead, and some that wait
-// and run, of a thousand players' videos, made one a second up to now.
+// fill inserts n jobs, one in fifty of them dead and a hundred that wait, of a
+// thousand players, made one a second up to now. The latest 100,000 have videos.
 func fill(w *world, n int) {
 	w.t.Helper()
 	sql := fillPostgres
 	if w.db.Dialect() == database.SQLite {
 		sql = fillSQLite
+	} else {
+		restore := withoutIndexes(w)
+		defer restore()
 	}
 	for statement := range strings.SplitSeq(sql, ";\n") {
 		if statement = strings.TrimSpace(strings.ReplaceAll(statement, "{n}", strconv.Itoa(n))); statement != "" {
@@ -24,6 +27,25 @@ func fill(w *world, n int) {
 			_, err = pool.ExecContext(w.t.Context(), statement)
 			require.NoError(w.t, err, statement)
 		}
+	}
+}
+
+// withoutIndexes drops what makes inserting a million rows slow, until restore
+// is called.
+func withoutIndexes(w *world) (restore func()) {
+	w.t.Helper()
+	var made []struct{ Name, SQL string }
+	require.NoError(w.t, w.db.Read(w.t.Context()).Raw(`SELECT indexname AS name, indexdef AS sql FROM pg_indexes
+		WHERE schemaname = 'public' AND tablename IN ('jobs', 'job_attempts', 'videos') AND indexdef NOT LIKE 'CREATE UNIQUE%'`).Scan(&made).Error)
+	require.NotEmpty(w.t, made)
+	for _, x := range made {
+		w.exec("DROP INDEX " + x.Name)
+	}
+	return func() {
+		for _, x := range made {
+			w.exec(x.SQL)
+		}
+		w.exec("VACUUM ANALYZE")
 	}
 }
 
@@ -37,7 +59,7 @@ INSERT INTO videos (id, user_id, title, status, city_key, search_key, original_k
 	SELECT m.video, o.id, 'Video ' || m.i, CASE WHEN m.i % 50 = 0 THEN 'failed' WHEN m.i % 50 = 1 AND m.i > {n} - 5000 THEN 'uploaded' ELSE 'processed' END, 'cali', 'video ' || m.i, 'k' || m.i, 1, 'x', m.at,
 		CASE WHEN m.i % 50 = 0 THEN 'TIMEOUT' END, CASE WHEN m.i % 50 = 0 OR m.i % 50 = 1 AND m.i > {n} - 5000 THEN NULL ELSE 'p' || m.i END,
 		CASE WHEN m.i % 50 = 0 OR m.i % 50 = 1 AND m.i > {n} - 5000 THEN NULL ELSE 't' || m.i END, CASE WHEN m.i % 50 = 0 OR m.i % 50 = 1 AND m.i > {n} - 5000 THEN NULL ELSE m.at END, 30000
-	FROM made m JOIN owners o ON o.r = 1 + m.i % 1000;
+	FROM made m JOIN owners o ON o.r = 1 + m.i % 1000 WHERE m.i > {n} - 100000;
 INSERT INTO jobs (id, video_id, queue, state, attempt, max_attempts, fence, run_after, worker, reason, fingerprint, created_at, started_at, finished_at)
 	SELECT CAST(lpad(to_hex(CAST(floor(extract(epoch FROM at) * 1000) AS bigint)), 12, '0') || '7' || substr(md5(i::text), 1, 3) || '8' || substr(md5(i::text), 4, 15) AS uuid), video,
 		CASE WHEN i % 1000 = 0 THEN 'rare' ELSE 'video_queue' END, CASE WHEN i % 50 = 0 THEN 'dead' WHEN i % 50 = 1 AND i > {n} - 5000 THEN 'queued' ELSE 'done' END,
@@ -48,8 +70,7 @@ INSERT INTO jobs (id, video_id, queue, state, attempt, max_attempts, fence, run_
 INSERT INTO job_attempts (job_id, fence, attempt, worker, started_at, finished_at, outcome, reason)
 	SELECT id, 1, 1, worker, started_at, finished_at, CASE WHEN state = 'dead' THEN 'failed' ELSE 'done' END, reason FROM jobs WHERE attempt = 1 AND started_at IS NOT NULL;
 DROP TABLE made;
-DROP TABLE owners;
-ANALYZE`
+DROP TABLE owners`
 
 const fillSQLite = `
 INSERT INTO users (id, email, email_key, password_hash, first_name, last_name, city, city_key, country, created_at, updated_at)

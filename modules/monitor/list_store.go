@@ -55,10 +55,15 @@ func (s store) branch(x State) branch {
 	return branch{state: string(x)}
 }
 
-// selection builds a statement for the ids of at most limit jobs, the newest
-// first or, with oldest, the oldest. Each state and queue is a part of its own
+// The orders of a selection.
+const (
+	newestFirst = " ORDER BY id DESC LIMIT ?"
+	oldestFirst = " ORDER BY id LIMIT ?"
+)
+
+// selection builds a statement for the ids of at most limit jobs. Each state and queue is a part of its own
 // that one index serves in this order, so that no page costs more than another.
-func (s store) selection(f filter, bound string, arg any, oldest bool, limit int) (string, []any) {
+func (s store) selection(f filter, bound string, arg any, order string, limit int) (string, []any) {
 	states := f.states
 	if len(states) == 0 && len(f.queues) > 0 {
 		states = States()
@@ -66,10 +71,6 @@ func (s store) selection(f filter, bound string, arg any, oldest bool, limit int
 	queues := f.queues
 	if len(queues) == 0 {
 		queues = []string{""}
-	}
-	order := " ORDER BY id DESC LIMIT ?"
-	if oldest {
-		order = " ORDER BY id LIMIT ?"
 	}
 	var (
 		parts []string
@@ -119,14 +120,14 @@ type page struct {
 // list returns a page of the jobs that f selects, newest first, and whether
 // there are newer and older ones.
 func (s store) list(ctx context.Context, f filter, p page, now time.Time) (jobs []Job, newer, older bool, err error) {
-	bound, arg := "", any(nil)
+	bound, arg, order := "", any(nil), newestFirst
 	switch {
 	case p.after != nil:
 		bound, arg = "j.id < ?", *p.after
 	case p.before != nil:
-		bound, arg = "j.id > ?", *p.before
+		bound, arg, order = "j.id > ?", *p.before, oldestFirst
 	}
-	ids, args := s.selection(f, bound, arg, p.before != nil, p.limit+1)
+	ids, args := s.selection(f, bound, arg, order, p.limit+1)
 	var rows []jobRow
 	err = s.db.Read(ctx).Raw("SELECT "+jobColumns+" FROM jobs"+jobTables+"WHERE j.id IN ("+ids+") ORDER BY j.id DESC", args...).Scan(&rows).Error
 	if err != nil {
@@ -164,7 +165,7 @@ func (s store) counts(ctx context.Context, f filter) (map[State]int64, error) {
 	for _, x := range States() {
 		one := f
 		one.states = []State{x}
-		ids, more := s.selection(one, "", nil, false, maxCount+1)
+		ids, more := s.selection(one, "", nil, newestFirst, maxCount+1)
 		columns = append(columns, "(SELECT count(*) FROM ("+ids+") c) AS "+string(x))
 		args = append(args, more...)
 	}
@@ -183,7 +184,7 @@ func (s store) counts(ctx context.Context, f filter) (map[State]int64, error) {
 
 // total counts the jobs that f selects, no further than maxCount+1.
 func (s store) total(ctx context.Context, f filter) (n int64, err error) {
-	ids, args := s.selection(f, "", nil, false, maxCount+1)
+	ids, args := s.selection(f, "", nil, newestFirst, maxCount+1)
 	err = s.db.Read(ctx).Raw("SELECT count(*) FROM ("+ids+") c", args...).Scan(&n).Error
 	return n, err
 }
@@ -191,7 +192,7 @@ func (s store) total(ctx context.Context, f filter) (n int64, err error) {
 // exact counts all jobs that f selects: for the preview of what is done to
 // them. It takes as long as it takes, within the query timeout.
 func (s store) exact(ctx context.Context, f filter) (n int64, err error) {
-	ids, args := s.selection(f, "", nil, false, 1<<31-1)
+	ids, args := s.selection(f, "", nil, newestFirst, 1<<31-1)
 	err = s.db.Read(ctx).Raw("SELECT count(*) FROM ("+ids+") c", args...).Scan(&n).Error
 	return n, err
 }
@@ -202,9 +203,9 @@ func (s store) ids(ctx context.Context, f filter, last uuid.NullUUID, limit int)
 	if last.Valid {
 		bound, arg = "j.id > ?", last.UUID
 	}
-	q, args := s.selection(f, bound, arg, true, limit)
+	q, args := s.selection(f, bound, arg, oldestFirst, limit)
 	var rows []struct{ ID uuid.UUID }
-	err = s.db.Read(ctx).Raw(q+" ", args...).Scan(&rows).Error
+	err = s.db.Read(ctx).Raw(q, args...).Scan(&rows).Error
 	for _, r := range rows {
 		out = append(out, r.ID)
 	}

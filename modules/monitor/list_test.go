@@ -171,7 +171,7 @@ func TestList_NoStatementReadsAWholeTable(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, func(t *testing.T, d *database.DB) {
 		w := newWorld(t, d)
-		fill(w, 20_000)
+		fill(w, 60_000)
 		var op uuid.UUID
 		for _, search := range []string{
 			"", "state:waiting", "state:running", "state:dead", "state:done", "state:dead,waiting,done", "-state:done", "queue:video_queue", "queue:rare",

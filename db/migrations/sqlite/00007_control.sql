@@ -29,10 +29,14 @@ CREATE INDEX jobs_queue_state ON jobs (queue, state, id);
 CREATE INDEX jobs_worker ON jobs (worker, id) WHERE worker <> '';
 CREATE INDEX jobs_reason ON jobs (reason, id) WHERE reason <> '';
 CREATE INDEX jobs_dead ON jobs (fingerprint, reason, id) WHERE state = 'dead' AND discarded_at IS NULL;
+CREATE INDEX jobs_dead_list ON jobs (id, queue) WHERE state = 'dead' AND discarded_at IS NULL;
+CREATE INDEX jobs_discarded ON jobs (id, queue) WHERE state = 'dead' AND discarded_at IS NOT NULL;
 CREATE INDEX jobs_operation ON jobs (operation_id, id) WHERE operation_id IS NOT NULL;
 
 -- +goose Down
 DROP INDEX jobs_operation;
+DROP INDEX jobs_discarded;
+DROP INDEX jobs_dead_list;
 DROP INDEX jobs_dead;
 DROP INDEX jobs_reason;
 DROP INDEX jobs_worker;

@@ -28,9 +28,10 @@ func parseTopics(s string) (topics, error) {
 	for part := range strings.FieldsSeq(s) {
 		name, value, _ := strings.Cut(part, "=")
 		switch {
-		case value == "" && named[name]:
+		case named[part]:
 			t.names = append(t.names, name)
-			continue
+		case value == "":
+			return t, fault.ErrParameter
 		case name == "rows":
 			t.rows = strings.Split(value, ",")
 		case name == "job":

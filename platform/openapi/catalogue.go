@@ -18,8 +18,11 @@ type ErrorCode struct {
 
 // Catalogue returns every error code in the order of the document. Each call
 // reads the document anew.
-func Catalogue() ([]ErrorCode, error) {
-	root, err := parse()
+func Catalogue() ([]ErrorCode, error) { return CatalogueOf(document) }
+
+// CatalogueOf does as Catalogue does with another document in YAML.
+func CatalogueOf(text string) ([]ErrorCode, error) {
+	root, err := parse(text)
 	if err != nil {
 		return nil, err
 	}

@@ -22,8 +22,11 @@ func YAML() string { return document }
 
 // JSON returns the document as JSON, with its keys in the written order and
 // its YAML aliases resolved. Each call converts anew.
-func JSON() ([]byte, error) {
-	root, err := parse()
+func JSON() ([]byte, error) { return Convert(document) }
+
+// Convert does as JSON does with another document in YAML.
+func Convert(text string) ([]byte, error) {
+	root, err := parse(text)
 	if err != nil {
 		return nil, err
 	}
@@ -34,9 +37,9 @@ func JSON() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-func parse() (*yaml.Node, error) {
+func parse(text string) (*yaml.Node, error) {
 	var doc yaml.Node
-	if err := yaml.Unmarshal([]byte(document), &doc); err != nil {
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
 		return nil, fmt.Errorf("parse openapi.yaml: %w", err)
 	}
 	if len(doc.Content) != 1 {

@@ -40,15 +40,21 @@ type reporter interface {
 // test when the document is not valid OpenAPI 3.1.
 func New(tb testing.TB) *Checker {
 	tb.Helper()
-	c, err := load(tb)
+	return Of(tb, openapi.YAML())
+}
+
+// Of does as New does with another document in YAML.
+func Of(tb testing.TB, document string) *Checker {
+	tb.Helper()
+	c, err := load(tb, document)
 	if err != nil {
 		tb.Fatalf("openapitest: %v", err)
 	}
 	return c
 }
 
-func load(tb reporter) (*Checker, error) {
-	text, err := openapi.JSON()
+func load(tb reporter, document string) (*Checker, error) {
+	text, err := openapi.Convert(document)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +69,7 @@ func load(tb reporter) (*Checker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("route document: %w", err)
 	}
-	catalogue, err := openapi.Catalogue()
+	catalogue, err := openapi.CatalogueOf(document)
 	if err != nil {
 		return nil, err
 	}

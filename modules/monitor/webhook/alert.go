@@ -16,6 +16,7 @@ const (
 	NoWorkers    Kind = "no_workers"    // waiting, oldest_seconds
 	DeadRate     Kind = "dead_rate"     // dead, ended, share
 	DiskLow      Kind = "disk_low"      // free_bytes, limit_bytes
+	NoDatabase   Kind = "no_database"   // none
 )
 
 // Phase is where in its life an alert is.
@@ -48,6 +49,7 @@ func (a Alert) ID() string {
 type Snapshot struct {
 	Queues []Queue
 	Disks  []Disk
+	Blind  bool // the database does not answer: nothing is known of the rest
 }
 
 // Queue is a queue of a Snapshot.

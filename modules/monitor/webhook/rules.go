@@ -19,6 +19,8 @@ type Rules struct {
 	DeadShare float64
 	// DiskFree is how many bytes a disk has to have free.
 	DiskFree int64
+	// BlindAfter is how long the database does not answer.
+	BlindAfter time.Duration
 	// Remind is the time between two reminders of an alert that lasts.
 	Remind time.Duration
 	// Calm is how long all has to be well until an alert is over: what is at its
@@ -29,7 +31,7 @@ type Rules struct {
 // Validate says everything that is wrong.
 func (r Rules) Validate() error {
 	var errs []error
-	if r.StalledAfter < 0 || r.NoWorkersAfter < 0 || r.Calm < 0 || r.DeadLimit < 0 || r.DiskFree < 0 {
+	if r.StalledAfter < 0 || r.NoWorkersAfter < 0 || r.BlindAfter < 0 || r.Calm < 0 || r.DeadLimit < 0 || r.DiskFree < 0 {
 		errs = append(errs, errors.New("a limit is negative"))
 	}
 	if r.DeadShare < 0 || r.DeadShare > 1 {
@@ -50,9 +52,15 @@ type finding struct {
 	values  map[string]float64
 }
 
+// database is the subject of NoDatabase.
+const database = "database"
+
 // findings applies the rules; before is each queue as it was last seen.
 func (r Rules) findings(s Snapshot, before map[string]Queue) []finding {
 	var out []finding
+	if r.BlindAfter > 0 {
+		out = append(out, finding{NoDatabase, database, s.Blind, r.BlindAfter, nil})
+	}
 	for _, q := range s.Queues {
 		old, known := before[q.Name]
 		if r.StalledAfter > 0 {

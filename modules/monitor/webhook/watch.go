@@ -37,18 +37,23 @@ func NewWatch(r Rules) (*Watch, error) {
 }
 
 // Evaluate returns what is to be told now, ordered by kind and subject. What the
-// snapshot does not name any more is over. When the dashboard sees nothing, since
-// the database does not answer, it is not to be called.
+// snapshot does not name any more is over; unless it is blind: then all else
+// stays as it was.
 func (w *Watch) Evaluate(now time.Time, s Snapshot) []Alert {
 	wrong := map[subject]finding{}
+	if s.Blind {
+		s.Queues, s.Disks = nil, nil
+	}
 	for _, f := range w.rules.findings(s, w.before) {
 		if f.wrong {
 			wrong[subject{f.kind, f.subject}] = f
 		}
 	}
-	w.before = map[string]Queue{}
-	for _, q := range s.Queues {
-		w.before[q.Name] = q
+	if !s.Blind {
+		w.before = map[string]Queue{}
+		for _, q := range s.Queues {
+			w.before[q.Name] = q
+		}
 	}
 	var out []Alert
 	for k, f := range wrong {
@@ -65,7 +70,9 @@ func (w *Watch) Evaluate(now time.Time, s Snapshot) []Alert {
 			out = append(out, e.tell(k, Lasts, now))
 		}
 	}
-	out = append(out, w.over(now, wrong)...)
+	if !s.Blind {
+		out = append(out, w.over(now, wrong)...)
+	}
 	slices.SortFunc(out, func(a, b Alert) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Subject, b.Subject))
 	})

@@ -112,6 +112,7 @@ func (c *collector) readRunning(ctx context.Context, s *Snapshot, queues map[str
 		held[j.Worker] = append(held[j.Worker], j)
 		q := queueOf(queues, j.Queue)
 		q.Running++
+		q.LastStart = latest(q.LastStart, j.AttemptAt)
 		if j.State == Stuck {
 			q.Stuck++
 		}
@@ -251,6 +252,9 @@ func (c *collector) readSlow(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if c.ran != nil {
+		c.ran(runs)
+	}
 	for _, r := range runs {
 		next.runs[r.Queue] = append(next.runs[r.Queue], drain.Run{
 			Run: max(0, r.FinishedAt.Sub(r.StartedAt.Time)), Length: length(r.OriginalMS, r.StartMS),
@@ -319,7 +323,8 @@ func (q *queueWork) finish(s *Snapshot, slow slowPart, _ time.Time) {
 		q.Realtime = video / wall
 	}
 	r := slow.recent[q.Name]
-	q.Arrived15, q.Done15, q.Failed15 = r.Arrived15, r.Done15, r.Failed15
+	q.Arrived15, q.Done15, q.Failed15, q.Died15 = r.Arrived15, r.Done15, r.Failed15, r.Died15
+	q.LastStart = latest(q.LastStart, moment(r.Started))
 	q.RunP50, q.RunP95 = percentile(runs, 50), percentile(runs, 95)
 	q.WaitP50, q.WaitP95 = percentile(slow.waits[q.Name], 50), percentile(slow.waits[q.Name], 95)
 	q.Spark = slow.spark[q.Name]

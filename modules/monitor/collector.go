@@ -34,6 +34,7 @@ type collector struct {
 	queues    []string // that exist although they never had a job
 	log       *slog.Logger
 	observe   func(query string, took time.Duration)
+	ran       func(latest []run) // is told of the latest done attempts, of most of them again; may be nil
 
 	mu       sync.Mutex
 	watchers map[*watcher]struct{}

@@ -8,6 +8,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/labstack/echo/v4"
 
+	"anb/modules/monitor/access"
 	"anb/platform/fault"
 	"anb/platform/httpserver"
 	"anb/platform/lifecycle"
@@ -35,6 +36,17 @@ func (m *Module) events(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	var jobs []string
+	if t.job != "" {
+		jobs = []string{t.job}
+	}
+	v := m.view(c, "", "", "")
+	return m.follow(c, jobs, t.rows, func(s *stream) error { return m.send(s, t, v) })
+}
+
+// follow keeps a stream of events to a client that wants to be told of some
+// jobs' details and rows; send is called for each snapshot.
+func (m *Module) follow(c echo.Context, jobs, rows []string, send func(*stream) error) error {
 	if m.collector.clients() >= maxClients {
 		return errTooManyWatchers
 	}
@@ -46,20 +58,16 @@ func (m *Module) events(c echo.Context) error {
 	if c.Request().Method == http.MethodHead {
 		return nil
 	}
-	var jobs []string
-	if t.job != "" {
-		jobs = []string{t.job}
-	}
-	watcher, stop := m.collector.watch(jobs, t.rows)
+	watcher, stop := m.collector.watch(jobs, rows)
 	defer stop()
 	s := &stream{w: w, extend: extend, last: map[string]string{}}
-	v := m.view(c, "", "", "")
+	who, _ := access.From(c.Request().Context())
 	life := time.NewTimer(eventLife)
 	defer life.Stop()
 	beat := time.NewTicker(eventHeartbeat)
 	defer beat.Stop()
 	for {
-		if err := m.send(s, t, v); err != nil {
+		if err := send(s); err != nil {
 			return nil // the client has gone, or is too slow
 		}
 		select {
@@ -70,7 +78,7 @@ func (m *Module) events(c echo.Context) error {
 		case <-life.C:
 			return nil
 		case <-beat.C:
-			if m.deps.Guard.Alive(c.Request().Context(), v.User) != nil {
+			if m.deps.Guard.Alive(c.Request().Context(), who) != nil {
 				return nil
 			}
 			if err := s.write(": \n\n"); err != nil {

@@ -52,6 +52,8 @@ func (m *Module) Routes(e *echo.Echo, metrics http.Handler) error {
 	} {
 		e.POST(path, h, do)
 	}
+	m.apiRoutes(e, see, do)
+	m.flowerRoutes(e, see, do)
 	admin := m.deps.Guard.Require(access.Admin)
 	e.POST("/jobs/:id/reveal", m.revealPage, admin)
 	httpserver.GET(e, "/sessions", m.sessionsPage, admin)
@@ -63,6 +65,10 @@ func (m *Module) Routes(e *echo.Echo, metrics http.Handler) error {
 // leaves those of programs to next.
 func (m *Module) Errors(next echo.HTTPErrorHandler) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
+		if !c.Response().Committed && flowerCall(c) {
+			m.answerFlower(err, c)
+			return
+		}
 		if c.Response().Committed || !wantsPage(c) {
 			next(err, c)
 			return

@@ -67,6 +67,8 @@ type world struct {
 	m    *Module
 	e    *echo.Echo
 	user uuid.UUID
+
+	change func(*Config) // before each restart; may be nil
 }
 
 const (
@@ -97,6 +99,9 @@ func (w *world) restart() {
 	operator, err := processing.NewOperator(processing.OperatorDeps{DB: w.db, Videos: catalog, Bus: w.bus, Config: processingConfig, Now: time.Now, Log: discard()})
 	require.NoError(w.t, err)
 	c := Config{DiskLow: 1 << 30, Config: access.Config{Addr: "127.0.0.1:5555", SessionTTL: time.Hour, Tokens: tokenLines(w.t)}}
+	if w.change != nil {
+		w.change(&c)
+	}
 	guard, err := access.New(access.Deps{DB: w.db, Config: c.Config, Origins: []string{"http://api.test"}, Now: time.Now, Log: discard()})
 	require.NoError(w.t, err)
 	w.m, err = New(Deps{

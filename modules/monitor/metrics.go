@@ -12,13 +12,18 @@ import (
 type exporter struct {
 	m       *Module
 	queries *prometheus.HistogramVec
+	flower  *flowerMetrics // nil: not asked for
 }
 
 func newExporter(m *Module) *exporter {
-	return &exporter{m: m, queries: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+	x := &exporter{m: m, queries: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "anb_monitor_query_seconds", Help: "Time that reading the database took.",
 		Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5},
 	}, []string{"query"})}
+	if m.deps.Config.FlowerMetrics {
+		x.flower = newFlowerMetrics()
+	}
+	return x
 }
 
 func (x *exporter) query(name string, took time.Duration) {
@@ -57,6 +62,9 @@ func (x *exporter) Describe(ch chan<- *prometheus.Desc) {
 		ch <- d
 	}
 	x.queries.Describe(ch)
+	if x.flower != nil {
+		x.flower.describe(ch)
+	}
 }
 
 // Collect implements prometheus.Collector.
@@ -100,6 +108,9 @@ func (x *exporter) Collect(ch chan<- prometheus.Metric) {
 		put(descAge, max(0, x.m.deps.Now().Sub(s.At).Seconds()))
 	}
 	x.queries.Collect(ch)
+	if x.flower != nil {
+		x.flower.collect(s, ch)
+	}
 }
 
 func collectQueue(q Queue, put func(*prometheus.Desc, float64, ...string)) {

@@ -28,11 +28,12 @@ type Config struct {
 	APIURL        string `mapstructure:"api_url"`        // where browsers find videos and posters; empty: http.public_url
 	FlowerMetrics bool   `mapstructure:"flower_metrics"` // the flower_* metrics too
 	DiskLow       int64  `mapstructure:"disk_low"`       // bytes free below which a disk counts as nearly full
+	AlertConfig   `mapstructure:",squash"`
 }
 
 // Validate reports every problem at once.
 func (c Config) Validate() error {
-	err := c.Config.Validate()
+	err := errors.Join(c.Config.Validate(), c.AlertConfig.Validate())
 	if c.APIURL != "" {
 		if u, e := url.Parse(c.APIURL); e != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 			err = errors.Join(err, fmt.Errorf("monitor.api_url %q is not http(s)://host (ANB_MONITOR_API_URL)", c.APIURL))
@@ -69,6 +70,7 @@ type Module struct {
 	deps      Deps
 	store     store
 	collector *collector
+	alerts    *alerts
 	pages     *pages
 	fragments fragments
 }
@@ -83,7 +85,13 @@ func New(d Deps) (*Module, error) {
 	exporter := newExporter(m)
 	m.collector = newCollector(d, exporter.query)
 	m.store = m.collector.store
+	if exporter.flower != nil {
+		m.collector.ran = exporter.flower.see
+	}
 	var err error
+	if m.alerts, err = newAlerts(d, m.collector, time.After); err != nil {
+		return nil, err
+	}
 	if m.pages, err = newPages(m); err != nil {
 		return nil, err
 	}
@@ -91,14 +99,14 @@ func New(d Deps) (*Module, error) {
 }
 
 // Services returns what must run beside the server: the collector, bulk
-// operations, and the end of old sessions.
+// operations, the end of old sessions and, if there is anybody to tell, alerts.
 func (m *Module) Services() []lifecycle.Service {
 	every := func(name string, d time.Duration, f func(context.Context) error) lifecycle.Service {
 		return lifecycle.Service{Name: name, Run: lifecycle.Every(m.deps.Log, name, d, f)}
 	}
-	return []lifecycle.Service{
+	return append([]lifecycle.Service{
 		{Name: "collector", Run: m.collector.Run},
 		every("bulk", bulkPause, m.carryOn),
 		every("monitor sessions", 10*time.Minute, m.deps.Guard.Sweep),
-	}
+	}, m.alerts.services()...)
 }

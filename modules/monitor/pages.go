@@ -139,7 +139,7 @@ func files(version string) (echo.HandlerFunc, error) {
 	}
 	h := http.StripPrefix("/assets/", http.FileServerFS(sub))
 	return func(c echo.Context) error {
-		if strings.HasSuffix(c.Request().URL.Path, ".html") || strings.HasSuffix(c.Request().URL.Path, "/") {
+		if strings.HasSuffix(c.Request().URL.Path, ".html") || strings.HasSuffix(c.Request().URL.Path, ".yaml") || strings.HasSuffix(c.Request().URL.Path, "/") {
 			return echo.ErrNotFound
 		}
 		if c.QueryParam("v") == version {

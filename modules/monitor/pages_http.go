@@ -363,6 +363,9 @@ func (m *Module) simple(c echo.Context, name, es, en string) error {
 
 func (m *Module) queuesPage(c echo.Context) error { return m.simple(c, "queues", "Colas", "Queues") }
 func (m *Module) workersPage(c echo.Context) error {
+	if flowerCall(c) {
+		return m.flowerWorkersPage(c)
+	}
 	return m.simple(c, "workers", "Trabajadores", "Workers")
 }
 func (m *Module) deadPage(c echo.Context) error { return m.simple(c, "dead", "Muertas", "Dead") }

@@ -46,6 +46,8 @@ type Queue struct {
 	Arrived15 int64         // in the last 15 minutes
 	Done15    int64         // attempts
 	Failed15  int64         // attempts
+	Died15    int64         // jobs that died in the last 15 minutes and are still dead
+	LastStart time.Time     // of the attempts that run or ended in the last 15 minutes; zero: none
 	WaitP50   time.Duration // of the jobs that were first claimed in the last 15 minutes
 	WaitP95   time.Duration
 	RunP50    time.Duration // of the attempts that were done in the last 15 minutes

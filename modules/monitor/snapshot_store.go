@@ -81,15 +81,18 @@ func (s store) byID(ctx context.Context, ids []string) (rows []jobRow, err error
 type recent struct {
 	Queue                   string
 	Done15, Failed15, Done2 int64
-	Arrived15, Arrived2     int64 `gorm:"-"`
+	Died15                  int64          // jobs
+	Started                 *database.Time // the latest of those attempts
+	Arrived15, Arrived2     int64          `gorm:"-"`
 }
 
 // outcomes counts what ended in the last 15 minutes.
 func (s store) outcomes(ctx context.Context, now time.Time) (out []recent, err error) {
 	quarter, two := ago(now, 15*time.Minute), ago(now, 2*time.Minute)
 	err = s.db.Read(ctx).Raw(`SELECT queue, count(*) FILTER (WHERE outcome = 'done') AS done15, count(*) FILTER (WHERE outcome IN ('failed', 'lost')) AS failed15,
-			count(*) FILTER (WHERE outcome = 'done' AND finished_at > ?) AS done2
-		FROM (SELECT (SELECT j.queue FROM jobs j WHERE j.id = a.job_id) AS queue, a.outcome, a.finished_at
+			count(*) FILTER (WHERE outcome = 'done' AND finished_at > ?) AS done2, count(*) FILTER (WHERE died) AS died15, max(started_at) AS started
+		FROM (SELECT (SELECT j.queue FROM jobs j WHERE j.id = a.job_id) AS queue, a.outcome, a.started_at, a.finished_at, a.outcome IN ('failed', 'lost')
+				AND EXISTS (SELECT 1 FROM jobs j WHERE j.id = a.job_id AND j.state = 'dead' AND j.fence = a.fence) AS died
 			FROM job_attempts a WHERE a.finished_at > ?) x GROUP BY queue`, two, quarter).Scan(&out).Error
 	return out, err
 }
@@ -105,6 +108,7 @@ func (s store) arrivals(ctx context.Context, queue string, now time.Time) (quart
 // run is a done attempt.
 type run struct {
 	Queue      string
+	Worker     string
 	StartedAt  database.Time
 	FinishedAt database.Time
 	OriginalMS *int64 `gorm:"column:original_ms"`
@@ -116,8 +120,8 @@ const recentRuns = 100
 
 // runs lists the latest done attempts of the last day.
 func (s store) runs(ctx context.Context, now time.Time) (out []run, err error) {
-	err = s.db.Read(ctx).Raw(`SELECT j.queue, a.started_at, a.finished_at, v.original_ms, v.start_ms
-		FROM (SELECT job_id, started_at, finished_at FROM job_attempts WHERE finished_at > ? AND outcome = 'done' ORDER BY finished_at DESC LIMIT ?) a
+	err = s.db.Read(ctx).Raw(`SELECT j.queue, a.worker, a.started_at, a.finished_at, v.original_ms, v.start_ms
+		FROM (SELECT job_id, worker, started_at, finished_at FROM job_attempts WHERE finished_at > ? AND outcome = 'done' ORDER BY finished_at DESC LIMIT ?) a
 		JOIN jobs j ON j.id = a.job_id LEFT JOIN videos v ON v.id = j.video_id ORDER BY a.finished_at DESC`,
 		ago(now, 24*time.Hour), recentRuns).Scan(&out).Error
 	return out, err

@@ -21,7 +21,9 @@ import (
 var ErrConfig = errors.New("the configuration is not valid")
 
 // secrets are the keys whose values are never shown and may come from files.
-var secrets = []string{"auth.jwt_secret", "database.url", "monitor.admin_password", "monitor.tokens", "monitor.users", "redis.url"}
+var secrets = []string{
+	"auth.jwt_secret", "database.url", "monitor.admin_password", "monitor.tokens", "monitor.users", "monitor.webhook_secret", "monitor.webhooks", "redis.url",
+}
 
 // seedNames are the variables of the deployment document, the stronger first.
 var seedNames = map[string][]string{
@@ -194,6 +196,8 @@ func (e *Effective) Masked() map[string]any {
 	for _, k := range secrets {
 		if s := v.GetString(k); s != "" {
 			v.Set(k, mask(k, s))
+		} else if len(v.GetStringSlice(k)) > 0 {
+			v.Set(k, masked)
 		}
 	}
 	return v.AllSettings()

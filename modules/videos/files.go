@@ -93,7 +93,7 @@ func (h handler) publicFile(c echo.Context, key func(published) string) error {
 	if err != nil {
 		return err
 	}
-	return h.serve(c, h.Processed, key(p), "public, max-age=3600")
+	return h.servePublic(c, key(p), "public, max-age=3600")
 }
 
 // processed handles GET /processed/…, where no nginx does. Names cannot be
@@ -103,7 +103,14 @@ func (h handler) processed(c echo.Context) error {
 	if t := path.Ext(key); t != ".mp4" && t != ".jpg" {
 		return ErrNotFound
 	}
-	return h.serve(c, h.Processed, key, immutable)
+	return h.servePublic(c, key, immutable)
+}
+
+// servePublic is serve for files that pages of any site may show. The dashboard
+// is another site: browsers take two ports of an address without a name for two.
+func (h handler) servePublic(c echo.Context, key, caching string) error {
+	c.Response().Header().Set("Cross-Origin-Resource-Policy", "cross-origin")
+	return h.serve(c, h.Processed, key, caching)
 }
 
 // serve sends a file with Range, ETag and HEAD.

@@ -133,6 +133,7 @@ func TestProcessed_ServesOnlyVideosAndPostersOfItsFolder(t *testing.T) {
 	a := b.send(t, "GET", "/processed/"+*r.ProcessedKey, uuid.Nil, nil)
 	require.Equal(t, 200, a.status)
 	require.Contains(t, a.head.Get("Cache-Control"), "immutable")
+	require.Equal(t, "cross-origin", a.head.Get("Cross-Origin-Resource-Policy"), "the dashboard shows it too")
 	require.Equal(t, 200, b.send(t, "HEAD", "/processed/"+*r.ThumbnailKey, uuid.Nil, nil).status)
 
 	put(t, b.Processed, "notes.txt", "x")

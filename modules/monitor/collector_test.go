@@ -208,7 +208,7 @@ func TestCollector_FiftyWatchersCostTheSQLOfOne(t *testing.T) {
 				v := view{Lang: spanish}
 				parts, err := w.m.render(topics{names: []string{"strip", "overview", "queues", "workers", "dead"}, job: id, rows: ids}, v, s)
 				require.NoError(t, err)
-				require.Len(t, parts, 5+3+50)
+				require.Len(t, parts, 5+4+50)
 			}
 		})
 		require.Empty(t, rendering, "what watchers get costs no statement")

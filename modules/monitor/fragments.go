@@ -121,7 +121,7 @@ func (m *Module) render(t topics, v view, s *Snapshot) ([]fragment, error) {
 	}
 	if d, ok := s.Jobs[t.job]; ok {
 		page := m.jobData(d)
-		for _, part := range []string{"job", "log", "attempts"} {
+		for _, part := range []string{"job", "log", "attempts", "commands"} {
 			if err := add(part, t.job, part+"-live", page); err != nil {
 				return nil, err
 			}

@@ -186,6 +186,7 @@ func (m *Module) detail(ctx context.Context, id uuid.UUID) (Detail, error) {
 type jobData struct {
 	Detail       Detail
 	Log          tailView
+	Earlier      []earlierTail
 	Commands     string
 	Payload      []Entry
 	Revealed     bool
@@ -194,8 +195,29 @@ type jobData struct {
 
 // tailView is what ffmpeg said in the latest attempt that said anything.
 type tailView struct {
+	Fence  int64 // of the attempt
 	Lines  []logLine
 	Errors []logLine // the last that tell of a failure, pinned above
+}
+
+// earlierTail is what ffmpeg said in an attempt before that.
+type earlierTail struct {
+	Attempt
+	Lines []logLine
+}
+
+// maxEarlier is how many earlier attempts the page of a job lets speak; all can
+// be downloaded.
+const maxEarlier = 3
+
+// earlierThan lists what the attempts before a fence left, the latest first.
+func earlierThan(d Detail, fence int64) (out []earlierTail) {
+	for i := len(d.Attempts) - 1; i >= 0 && len(out) < maxEarlier; i-- {
+		if a := d.Attempts[i]; a.Fence < fence && a.Tail != "" {
+			out = append(out, earlierTail{a, logLines(redactKey(a.Tail, d))})
+		}
+	}
+	return out
 }
 
 func tailOf(d Detail) (v tailView) {
@@ -204,7 +226,7 @@ func tailOf(d Detail) (v tailView) {
 		if a.Tail == "" && a.Outcome != "running" {
 			continue
 		}
-		v.Lines = logLines(redactKey(a.Tail, d))
+		v.Fence, v.Lines = a.Fence, logLines(redactKey(a.Tail, d))
 		if a.Outcome != "failed" {
 			return v
 		}
@@ -276,6 +298,7 @@ func (m *Module) showJob(c echo.Context, reveal bool) error {
 
 func (m *Module) jobData(d Detail) jobData {
 	p := jobData{Detail: d, Log: tailOf(d), Payload: Redacted(d.Payload)}
+	p.Earlier = earlierThan(d, p.Log.Fence)
 	if n := len(d.Attempts); n > 0 {
 		p.Commands = redactKey(d.Attempts[n-1].Commands, d)
 	}

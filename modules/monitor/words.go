@@ -58,6 +58,9 @@ func problemWords(lang string, p Problem) string {
 	case JobsStuck:
 		return pick(lang, fmt.Sprintf("%d tareas de «%s» no avanzan.", p.Count, p.Subject), fmt.Sprintf("%d jobs of \"%s\" do not get any further.", p.Count, p.Subject))
 	case LateWorker:
+		if p.Count == 0 {
+			return pick(lang, fmt.Sprintf("El trabajador %s no da señales.", p.Subject), fmt.Sprintf("Worker %s is silent.", p.Subject))
+		}
 		return pick(lang, fmt.Sprintf("El trabajador %s no da señales; otro tomará sus %d tareas.", p.Subject, p.Count),
 			fmt.Sprintf("Worker %s is silent; another will take its %d jobs over.", p.Subject, p.Count))
 	case DiskLow:

@@ -172,10 +172,12 @@ func (b *tab) within(d time.Duration, expression string, why ...any) {
 	holds := func() bool {
 		ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
 		defer cancel()
-		v, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		v, err := chromedp.Run(ctx, chromedp.Evaluate[bool]("!!("+expression+")"))
 		return err == nil && v
 	}
-	for end := time.Now().Add(d); !holds(); {
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(d); !holds(); <-tick.C {
 		if time.Now().After(end) {
 			b.t.Fatalf("never %s %v; the page says:\n%s", expression, why, js[string](b, `location.href + "\n" + document.body.innerText`))
 		}

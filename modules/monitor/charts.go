@@ -66,7 +66,7 @@ func (m *Module) charts(lang string, r Range, points []Point) chartPage {
 		seconds("p95", "p95", false, func(p Point) *time.Duration { return p.RunP95 }))
 	for _, s := range []*chart.Spec{&wait, &run} {
 		s.Log = true
-		s.Format = func(v float64) string { return shortDuration(time.Duration(v * float64(time.Second))) }
+		s.Format = func(v float64) string { return axisDuration(lang, v) }
 	}
 	return chartPage{Range: r.Name, Ranges: Ranges(), Throughput: chart.Lines(throughput), Wait: chart.Lines(wait), Run: chart.Lines(run)}
 }

@@ -29,9 +29,9 @@ func (m *Module) functions(lang string) template.FuncMap {
 		"outcome":  func(s string) string { return outcomeWords(lang, s) },
 		"reason":   func(code string) string { return m.deps.Explain(strings.ToUpper(code)) },
 		"action":   func(a string) string { return actionWords(lang, a) },
-		"duration": func(d time.Duration) string { return shortDuration(d) },
+		"duration": func(d time.Duration) string { return localised(lang, shortDuration(d)) },
 		"eta":      func(r drain.Result) string { return drainWords(lang, r) },
-		"bytes":    sizeWords,
+		"bytes":    func(n int64) string { return localised(lang, sizeWords(n)) },
 		"number":   func(n int64) string { return groupDigits(lang, n) },
 		"capped": func(n int64) string {
 			if n > maxCount {
@@ -61,7 +61,7 @@ func (m *Module) functions(lang string) template.FuncMap {
 		"groupQuery": groupQuery,
 		"left": func(j Job, now time.Time) string {
 			if d, ok := j.Left(now); ok {
-				return shortDuration(d)
+				return localised(lang, shortDuration(d))
 			}
 			return ""
 		},
@@ -82,7 +82,7 @@ func (m *Module) functions(lang string) template.FuncMap {
 		"add":   func(a, b int) int { return a + b },
 		"lines": func(s string) []logLine { return logLines(s) },
 		"dict":  dict,
-		"until": func(now, x time.Time) string { return shortDuration(x.Sub(now)) },
+		"until": func(now, x time.Time) string { return localised(lang, shortDuration(x.Sub(now))) },
 		"path":  url.PathEscape,
 	}
 }
@@ -161,6 +161,22 @@ func shortDuration(d time.Duration) string {
 		return fmt.Sprintf("%d h %02d m", int(d.Hours()), int(d.Minutes())%60)
 	}
 	return fmt.Sprintf("%d d %d h", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+// localised writes a number as a language does.
+func localised(lang, s string) string { return strings.Replace(s, ".", pick(lang, ",", "."), 1) }
+
+// axisDuration is a number of seconds in one unit, short enough for an axis.
+func axisDuration(lang string, seconds float64) string {
+	for _, u := range []struct {
+		length float64
+		name   string
+	}{{3600, "h"}, {60, "min"}, {1, "s"}} {
+		if seconds >= 2*u.length || seconds >= 1 && u.length == 1 {
+			return localised(lang, strconv.FormatFloat(seconds/u.length, 'g', 3, 64)) + " " + u.name
+		}
+	}
+	return strconv.FormatFloat(seconds*1000, 'f', 0, 64) + " ms"
 }
 
 // sinceWords is how long ago something was.

@@ -21,7 +21,7 @@ import (
 // metrics is what /metrics answers.
 func (m *Module) Routes(e *echo.Echo, metrics http.Handler) error {
 	e.Pre(m.deps.Guard.Headers)
-	asset, err := files(m.deps.Version)
+	asset, err := files(m.pages.digest)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package monitor
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -20,8 +22,30 @@ var assets embed.FS
 
 // pages renders templates, one set for each language.
 type pages struct {
-	m    *Module
-	sets map[string]*template.Template
+	m      *Module
+	sets   map[string]*template.Template
+	digest string // of the assets: browsers keep what has it in its address
+}
+
+// digestOf is the same as long as all files are.
+func digestOf(files fs.FS) (string, error) {
+	sum := sha256.New()
+	err := fs.WalkDir(files, ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		data, err := fs.ReadFile(files, path)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(sum, "%s %d ", path, len(data))
+		sum.Write(data)
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("digest the assets: %w", err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
 }
 
 // The languages.
@@ -31,7 +55,11 @@ const (
 )
 
 func newPages(m *Module) (*pages, error) {
-	p := &pages{m: m, sets: map[string]*template.Template{}}
+	digest, err := digestOf(assets)
+	if err != nil {
+		return nil, err
+	}
+	p := &pages{m: m, sets: map[string]*template.Template{}, digest: digest}
 	for _, lang := range []string{spanish, english} {
 		t, err := template.New("").Funcs(m.functions(lang)).ParseFS(assets, "assets/*.html")
 		if err != nil {
@@ -48,7 +76,7 @@ type view struct {
 	User                       access.Principal
 	Open                       bool // nobody has to sign in
 	CanOperate, CanAdmin       bool
-	Label, Version             string
+	Label, Version, Assets     string
 	Nav                        string // the page's name
 	Title                      string
 	Here                       string // the page's own address, for forms that come back
@@ -117,7 +145,7 @@ func (m *Module) view(c echo.Context, nav, es, en string) view {
 	return view{
 		Lang: p.Lang, Theme: p.Theme, Density: p.Density, Zone: p.Zone, User: who, Open: who.Via == access.ViaLocal,
 		CanOperate: who.Role.Allows(access.Operator), CanAdmin: who.Role.Allows(access.Admin),
-		Label: m.deps.Config.Label, Version: m.deps.Version, Nav: nav, Title: title, Here: c.Request().URL.RequestURI(),
+		Label: m.deps.Config.Label, Version: m.deps.Version, Assets: m.pages.digest, Nav: nav, Title: title, Here: c.Request().URL.RequestURI(),
 		Topics: "strip", Flash: c.QueryParam("done"), Snap: s, H: s.Headline(),
 	}
 }
@@ -131,8 +159,8 @@ func (p *pages) render(c echo.Context, status int, name string, v view) error {
 	return c.HTMLBlob(status, b.Bytes())
 }
 
-// files serves the assets that are no templates; their names carry the version.
-func files(version string) (echo.HandlerFunc, error) {
+// files serves the assets that are no templates; their addresses carry a digest.
+func files(digest string) (echo.HandlerFunc, error) {
 	sub, err := fs.Sub(assets, "assets")
 	if err != nil {
 		return nil, err
@@ -142,7 +170,7 @@ func files(version string) (echo.HandlerFunc, error) {
 		if strings.HasSuffix(c.Request().URL.Path, ".html") || strings.HasSuffix(c.Request().URL.Path, ".yaml") || strings.HasSuffix(c.Request().URL.Path, "/") {
 			return echo.ErrNotFound
 		}
-		if c.QueryParam("v") == version {
+		if c.QueryParam("v") == digest {
 			c.Response().Header().Set(echo.HeaderCacheControl, "public, max-age=31536000, immutable")
 		}
 		h.ServeHTTP(c.Response(), c.Request())

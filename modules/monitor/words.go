@@ -17,7 +17,7 @@ type stateWord struct {
 func stateWords(lang string, s State) stateWord {
 	w := map[State]stateWord{
 		Waiting:    {"waiting", "◷", pick(lang, "En espera", "Waiting")},
-		Scheduled:  {"scheduled", "⏲", pick(lang, "Programada", "Scheduled")},
+		Scheduled:  {"scheduled", "◴", pick(lang, "Programada", "Scheduled")},
 		Running:    {"running", "▶", pick(lang, "En curso", "Running")},
 		Stuck:      {"stuck", "⚠", pick(lang, "Atascada", "Stuck")},
 		Cancelling: {"cancelling", "◼", pick(lang, "Cancelando", "Cancelling")},

@@ -9,10 +9,12 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 )
 
 func main() {
 	profile := flag.String("coverage", "", "the file that go test -coverprofile wrote")
+	named := flag.String("named", "", "a document; the tests that it names must all be among those that passed")
 	flag.Parse()
 	r := newReport(os.Stdout)
 	err := r.read(os.Stdin)
@@ -27,10 +29,36 @@ func main() {
 		}
 		fmt.Println("coverage:", total)
 	}
+	missing := false
+	if *named != "" {
+		missing = r.lacks(*named)
+	}
 	fmt.Println(r.summary())
-	if err != nil || !r.good() {
+	if err != nil || missing || !r.good() {
 		os.Exit(1)
 	}
+}
+
+// testName is a test in a document: `TestX_DoesY` or `TestX/a_case`.
+var testName = regexp.MustCompile("`(Test[^`\\s]+)`")
+
+// lacks tells which of the tests that a document names did not pass, and
+// whether there are any, or none named at all.
+func (r *report) lacks(document string) bool {
+	text, err := os.ReadFile(document)
+	if err != nil {
+		fmt.Fprintln(r.out, "FAIL read the document that names tests:", err)
+		return true
+	}
+	all := testName.FindAllSubmatch(text, -1)
+	missing := len(all) == 0
+	for _, m := range all {
+		if !r.proven[string(m[1])] {
+			missing = true
+			fmt.Fprintf(r.out, "FAIL %s names %s, which did not pass in this run\n", document, m[1])
+		}
+	}
+	return missing
 }
 
 // coverage returns the share of statements that the profile counts as run, such

@@ -34,10 +34,11 @@ type report struct {
 	builds                  map[string]*strings.Builder
 	open                    map[id]bool
 	broken                  map[string]bool // packages in which a test failed
+	proven                  map[string]bool // tests that passed, by name, in any package
 }
 
 func newReport(out io.Writer) *report {
-	return &report{out: out, output: map[id]*strings.Builder{}, builds: map[string]*strings.Builder{}, open: map[id]bool{}, broken: map[string]bool{}}
+	return &report{out: out, output: map[id]*strings.Builder{}, builds: map[string]*strings.Builder{}, open: map[id]bool{}, broken: map[string]bool{}, proven: map[string]bool{}}
 }
 
 // good tells whether at least one test ran and all that there are passed.
@@ -96,6 +97,7 @@ func (r *report) endTest(action string, key id) {
 	switch action {
 	case "pass":
 		r.passed++
+		r.proven[key.test] = true
 	case "skip":
 		r.skipped++
 		fmt.Fprintf(r.out, "SKIP %s %s\n%s", key.pkg, key.test, said)

@@ -120,3 +120,31 @@ func TestCoverage_IsTheTotalOfTheProfile(t *testing.T) {
 	_, err = coverage(filepath.Join(dir, "none"))
 	require.ErrorContains(t, err, "read coverage of ")
 }
+
+func TestReport_WantsTheTestsThatADocumentNames(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		text  string
+		lacks bool
+	}{
+		"those that passed":       {"`TestA` and `TestA/b`", false},
+		"one that did not":        {"`TestA` and `TestB_DoesMore`", true},
+		"a case that there isn't": {"`TestA/c`", true},
+		"one that failed":         {"`TestF`", true},
+		"none":                    {"no test at all", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var out bytes.Buffer
+			r := newReport(&out)
+			require.NoError(t, r.read(strings.NewReader(`{"Action":"pass","Package":"x","Test":"TestA"}
+{"Action":"pass","Package":"x","Test":"TestA/b"}
+{"Action":"fail","Package":"x","Test":"TestF"}
+`)))
+			document := filepath.Join(t.TempDir(), "X.md")
+			require.NoError(t, os.WriteFile(document, []byte(tt.text), 0o600))
+			require.Equal(t, tt.lacks, r.lacks(document), out.String())
+		})
+	}
+	require.True(t, newReport(io.Discard).lacks(filepath.Join(t.TempDir(), "gone")))
+}

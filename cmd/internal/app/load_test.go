@@ -202,6 +202,13 @@ func TestMasked_ShowsNoSecret(t *testing.T) {
 	out, err := yaml.Marshal(effective.Masked())
 	require.NoError(t, err)
 	require.NotContains(t, string(out), secret)
+	for _, where := range [][]string{{"", "ANB_MONITOR_WEBHOOKS=https://hooks.example/" + secret + ",https://h/" + secret}, {"monitor:\n  webhooks: [\"https://h/" + secret + "\"]\n"}} {
+		_, effective, err = load(t, where[0], append(where[1:], "ANB_MONITOR_WEBHOOK_SECRET="+secret)...)
+		require.NoError(t, err)
+		out, err = yaml.Marshal(effective.Masked())
+		require.NoError(t, err)
+		require.NotContains(t, string(out), secret)
+	}
 	_, effective, err = load(t, "", "DATABASE_URL=postgres://u:"+secret+"@h:5433/db?sslmode=disable")
 	require.NoError(t, err)
 	require.Equal(t, "postgres://u:xxxxx@h:5433/db?sslmode=disable", effective.Masked()["database"].(map[string]any)["url"])
@@ -215,6 +222,10 @@ func TestLoad_ReadsTheDashboardsSecretsFromFiles(t *testing.T) {
 	got, _, err := load(t, "", "ANB_MONITOR_USERS_FILE="+path, "ANB_MONITOR_TOKENS_FILE="+path, "ANB_MONITOR_ADMIN_PASSWORD_FILE="+path)
 	require.NoError(t, err)
 	require.Equal(t, []string{lines, lines, lines}, []string{got.Monitor.Users, got.Monitor.Tokens, got.Monitor.AdminPassword})
+	require.NoError(t, os.WriteFile(path, []byte("https://a.example/x, https://b.example/y\n"), 0o600))
+	got, _, err = load(t, "", "ANB_MONITOR_WEBHOOKS_FILE="+path)
+	require.NoError(t, err)
+	require.Equal(t, []string{"https://a.example/x", "https://b.example/y"}, got.Monitor.Webhooks)
 }
 
 func TestMonitorConfig_IsSoundByDefaultAndRefusesTheWorldWithoutUsers(t *testing.T) {

@@ -131,6 +131,22 @@ func TestWatch_IsCalmAtALimit(t *testing.T) {
 	require.Equal(t, []string{"0 disk_low begun scratch"}, got)
 }
 
+func TestWatch_KnowsNothingElseWhileItIsBlind(t *testing.T) {
+	t.Parallel()
+	r := rules()
+	r.BlindAfter = 2 * time.Minute
+	got := minutes(t, r, 40, func(m int) Snapshot {
+		s := Snapshot{Disks: []Disk{{Name: "scratch"}}, Blind: m >= 5 && m < 20 || m == 30}
+		if m >= 21 {
+			s.Disks = nil
+		}
+		return s
+	})
+	require.Equal(t, []string{
+		"0 disk_low begun scratch", "7 no_database begun database", "21 no_database resolved database", "22 disk_low resolved scratch",
+	}, got)
+}
+
 func TestWatch_BeginsAnewAfterTheEnd(t *testing.T) {
 	t.Parallel()
 	w, err := NewWatch(rules())
@@ -181,6 +197,7 @@ func TestNewWatch_RefusesSenselessRules(t *testing.T) {
 		"a negative calm":     func(r *Rules) { r.Calm = -1 },
 		"a negative disk":     func(r *Rules) { r.DiskFree = -1 },
 		"a negative patience": func(r *Rules) { r.NoWorkersAfter = -1 },
+		"negative blindness":  func(r *Rules) { r.BlindAfter = -1 },
 	} {
 		r := rules()
 		change(&r)

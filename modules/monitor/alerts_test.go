@@ -35,7 +35,7 @@ type posted struct {
 type alarm struct {
 	*world
 	*alerts
-	clock  time.Time
+	clock  atomic.Int64 // ns since 1970
 	got    chan posted
 	faults atomic.Int32 // answers with 500 yet to be given
 	told   atomic.Int32
@@ -56,12 +56,13 @@ func (a *alarm) WithGroup(string) slog.Handler            { return a }
 
 func newAlarm(w *world) *alarm {
 	w.t.Helper()
-	a := &alarm{world: w, clock: time.Now(), got: make(chan posted, 100)}
+	a := &alarm{world: w, got: make(chan posted, 100)}
+	a.clock.Store(time.Now().UnixNano())
 	receiver := httptest.NewServer(http.HandlerFunc(a.receive))
 	w.t.Cleanup(receiver.Close)
 	d := w.m.deps
 	d.Log = slog.New(a)
-	d.Now = func() time.Time { return a.clock }
+	d.Now = func() time.Time { return time.Unix(0, a.clock.Load()) }
 	d.Config.AlertConfig = AlertConfig{Webhooks: []string{receiver.URL + "/hook"}, WebhookSecret: alertSecret, Stalled: 5 * time.Minute, Dead: 3, DeadShare: 0.5}
 	require.NoError(w.t, d.Config.AlertConfig.Validate())
 	var err error
@@ -109,7 +110,7 @@ func (a *alarm) receive(w http.ResponseWriter, r *http.Request) {
 func (a *alarm) pass(minutes int) {
 	a.t.Helper()
 	for range minutes {
-		a.clock = a.clock.Add(time.Minute)
+		a.clock.Add(int64(time.Minute))
 		a.m.collector.slow.at = time.Time{}
 		a.world.look()
 		require.NoError(a.t, a.alerts.look(a.t.Context()))

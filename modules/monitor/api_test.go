@@ -407,3 +407,15 @@ func TestAPI_TheDocumentationPageObeysThePolicyAndExplainsEveryCode(t *testing.T
 	require.Equal(t, http.StatusNotFound, a.read("", "/assets/openapi.yaml").status, "strangers do not read it")
 	require.Equal(t, "UNAUTHENTICATED", a.read("", apiRoot+"/docs").code(http.StatusUnauthorized))
 }
+
+func TestAPI_NamesInAddressesAreWhatTheyMean(t *testing.T) {
+	t.Parallel()
+	a := newAPIWorld(newWorld(t, dbtest.SQLite(t)))
+	for _, name := range []string{"a/b", "a%2Fb", "cola de videos", "ñandú", "100%"} {
+		a.add(seed{state: "queued", queue: name})
+		a.look()
+		var q struct{ Name string }
+		a.read("vera", apiRoot+"/queues/"+url.PathEscape(name)).into(http.StatusOK, &q)
+		require.Equal(t, name, q.Name)
+	}
+}

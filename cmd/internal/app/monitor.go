@@ -75,7 +75,7 @@ func (a *App) Monitor(ctx context.Context) ([]lifecycle.Service, error) {
 	}
 	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Monitor.Addr)
 	if err != nil {
-		return nil, fmt.Errorf("listen on monitor.addr: %w", err)
+		return nil, fmt.Errorf("listen on monitor.addr (another port: --port of anb monitor, --monitor-port of anb dev): %w", err)
 	}
 	a.log.InfoContext(ctx, "serving the dashboard", slog.String("addr", ln.Addr().String()), slog.String("version", a.version))
 	srv := httpserver.Server(c.HTTP, e, a.log)

@@ -3,6 +3,7 @@ package ffmpeg
 import (
 	"bytes"
 	"errors"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -72,10 +73,16 @@ func (t *tail) line(s string) {
 
 func (t *tail) text() string { return strings.ToValidUTF8(string(t.kept), "") }
 
-// printable drops what could confuse a terminal or a log: control and format
-// characters and bytes that are not UTF-8. Parts of a file's names end up on
-// stderr.
+// escape is what terminals take for colours, titles and the like.
+var escape = regexp.MustCompile(`\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])`)
+
+// printable drops what could confuse a terminal or a log: terminals' commands,
+// control and format characters and bytes that are not UTF-8. Parts of a file's
+// names end up on stderr.
 func printable(s string) string {
+	if strings.Contains(s, "\x1b") {
+		s = escape.ReplaceAllString(s, "")
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':

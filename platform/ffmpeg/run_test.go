@@ -44,7 +44,8 @@ func TestRun_TellsHowAProgramEnded(t *testing.T) {
 		"an exit code with stderr":   {"echo first >&2; echo 'last line' >&2; exit 69", 69, 0, "first\nlast line\n"},
 		"a kill":                     {"kill -9 $$", -1, syscall.SIGKILL, ""},
 		"a crash":                    {"kill -SEGV $$", -1, syscall.SIGSEGV, ""},
-		"control characters":         {`printf 'a\033[31mb\007\tc\377\n' >&2; exit 1`, 1, 0, "a[31mb c\n"},
+		"control characters":         {`printf 'a\033[31mb\007\tc\377\n' >&2; exit 1`, 1, 0, "ab c\n"},
+		"terminals' commands":        {`printf 'a\033]0;title\007b\033]8;;x\033\\c\033(Bd\033[1;31me\033]open' >&2; exit 1`, 1, 0, "abcdeopen\n"},
 		"a last line without an end": {`printf 'cut' >&2; exit 1`, 1, 0, "cut\n"},
 	}
 	for name, tt := range tests {

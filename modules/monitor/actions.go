@@ -90,7 +90,7 @@ func (m *Module) carry(ctx context.Context, o order, do func(ctx context.Context
 	var f *fault.Error
 	switch {
 	case err == nil:
-		m.collector.soon()
+		m.collector.touched()
 		return e, nil
 	case errors.Is(err, errNothing):
 		return e, nil

@@ -40,11 +40,13 @@ type collector struct {
 	watchers map[*watcher]struct{}
 	wake     chan struct{}
 
-	latest atomic.Pointer[Snapshot]
-	looked atomic.Int64 // when the latest look ended, ns since 1970
-	slow   slowPart
-	dead   deadPart
-	lag    atomic.Int64 // ns that a job may be without progress
+	latest  atomic.Pointer[Snapshot]
+	looked  atomic.Int64 // when the latest look ended, ns since 1970
+	began   atomic.Int64 // when it began
+	changed atomic.Int64 // when this dashboard last changed something
+	slow    slowPart
+	dead    deadPart
+	lag     atomic.Int64 // ns that a job may be without progress
 
 	missing struct{ database, broker time.Time } // since when; zero: they are there
 	waiting map[string]time.Time                 // queues without consumers, since when
@@ -138,11 +140,11 @@ const (
 	freshWait = 1500 * time.Millisecond
 )
 
-// fresh waits until the snapshot is as good as new, for a moment at most: a
-// page of an hour ago helps nobody, and a database that is away must not keep
-// the page from saying so.
+// fresh waits until the snapshot is as good as new and shows what this dashboard
+// has changed, for a moment at most: a page of an hour ago helps nobody, and a
+// database that is away must not keep the page from saying so.
 func (c *collector) fresh(ctx context.Context) {
-	if time.Since(time.Unix(0, c.looked.Load())) < freshness {
+	if c.current() {
 		return
 	}
 	w, stop := c.watch(nil, nil)
@@ -150,11 +152,27 @@ func (c *collector) fresh(ctx context.Context) {
 	c.soon()
 	timer := time.NewTimer(freshWait)
 	defer timer.Stop()
-	select {
-	case <-w.notify:
-	case <-timer.C:
-	case <-ctx.Done():
+	for !c.current() {
+		select {
+		case <-w.notify:
+		case <-timer.C:
+			return
+		case <-ctx.Done():
+			return
+		}
 	}
+}
+
+// current tells whether fresh has nothing to wait for.
+func (c *collector) current() bool {
+	looked := time.Unix(0, c.looked.Load())
+	return time.Since(looked) < freshness && c.began.Load() > c.changed.Load()
+}
+
+// touched says that something was changed that the next page should show.
+func (c *collector) touched() {
+	c.changed.Store(time.Now().UnixNano())
+	c.soon()
 }
 
 // soon has the next look happen now.
@@ -235,6 +253,7 @@ func (c *collector) look(ctx context.Context) {
 	s.Seq = old.Seq + 1
 	c.latest.Store(s)
 	c.looked.Store(time.Now().UnixNano())
+	c.began.Store(began.UnixNano())
 	c.observe("snapshot", time.Since(began))
 	c.tell()
 }

@@ -56,13 +56,16 @@ func problemWords(lang string, p Problem) string {
 		return pick(lang, fmt.Sprintf("La cola «%s» está detenida: esperan %d junto a puestos libres.", p.Subject, p.Count),
 			fmt.Sprintf("Queue \"%s\" is stalled: %d wait beside free slots.", p.Subject, p.Count))
 	case JobsStuck:
+		if p.Count == 1 {
+			return pick(lang, fmt.Sprintf("Una tarea de «%s» no avanza.", p.Subject), fmt.Sprintf("A job of \"%s\" does not get any further.", p.Subject))
+		}
 		return pick(lang, fmt.Sprintf("%d tareas de «%s» no avanzan.", p.Count, p.Subject), fmt.Sprintf("%d jobs of \"%s\" do not get any further.", p.Count, p.Subject))
 	case LateWorker:
 		if p.Count == 0 {
 			return pick(lang, fmt.Sprintf("El trabajador %s no da señales.", p.Subject), fmt.Sprintf("Worker %s is silent.", p.Subject))
 		}
-		return pick(lang, fmt.Sprintf("El trabajador %s no da señales; otro tomará sus %d tareas.", p.Subject, p.Count),
-			fmt.Sprintf("Worker %s is silent; another will take its %d jobs over.", p.Subject, p.Count))
+		return pick(lang, fmt.Sprintf("El trabajador %s no da señales; otro hará lo suyo (%d).", p.Subject, p.Count),
+			fmt.Sprintf("Worker %s is silent; another will do its work (%d).", p.Subject, p.Count))
 	case DiskLow:
 		return pick(lang, fmt.Sprintf("Al trabajador %s le quedan %s de disco.", p.Subject, sizeWords(p.Count)),
 			fmt.Sprintf("Worker %s has %s of disk left.", p.Subject, sizeWords(p.Count)))

@@ -96,16 +96,16 @@ func (d *dashboard) goOn() {
 
 // job is what the database has of a video's job.
 type job struct {
-	ID, State, Worker string
-	Attempt           int
-	Progress          float64
-	Discarded         bool
+	ID, Video, State, Worker string
+	Attempt                  int
+	Progress                 float64
+	Discarded                bool
 }
 
 func (d *dashboard) job(video string) (j job) {
 	d.t.Helper()
 	d.inDatabase(func(db *database.DB) {
-		require.NoError(d.t, db.Read(d.t.Context()).Raw(`SELECT id::text AS id, state, worker, attempt, progress, discarded_at IS NOT NULL AS discarded
+		require.NoError(d.t, db.Read(d.t.Context()).Raw(`SELECT id::text AS id, video_id::text AS video, state, worker, attempt, progress, discarded_at IS NOT NULL AS discarded
 			FROM jobs WHERE video_id = ? ORDER BY id DESC LIMIT 1`, video).Scan(&j).Error)
 	})
 	require.NotEmpty(d.t, j.ID)
@@ -150,6 +150,15 @@ func (d *dashboard) scratch() []string {
 	all, err := filepath.Glob(d.dir + "/work/*/*-*")
 	require.NoError(d.t, err)
 	return all
+}
+
+// auditLines counts all lines of the audit.
+func (d *dashboard) auditLines() (n int) {
+	d.t.Helper()
+	d.inDatabase(func(db *database.DB) {
+		require.NoError(d.t, db.Read(d.t.Context()).Raw("SELECT count(*) FROM audit_events").Scan(&n).Error)
+	})
+	return n
 }
 
 // operations counts the bulk operations that were begun.

@@ -15,6 +15,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"anb/modules/monitor/access"
+	"anb/platform/database"
 )
 
 //go:embed assets
@@ -75,6 +76,7 @@ type view struct {
 	Lang, Theme, Density, Zone string
 	User                       access.Principal
 	Open                       bool // nobody has to sign in
+	SQLite                     bool // on a laptop: searches are not served by an index
 	CanOperate, CanAdmin       bool
 	Label, Version, Assets     string
 	Nav                        string // the page's name
@@ -143,7 +145,7 @@ func (m *Module) view(c echo.Context, nav, es, en string) view {
 		title = en
 	}
 	return view{
-		Lang: p.Lang, Theme: p.Theme, Density: p.Density, Zone: p.Zone, User: who, Open: who.Via == access.ViaLocal,
+		Lang: p.Lang, Theme: p.Theme, Density: p.Density, Zone: p.Zone, User: who, Open: who.Via == access.ViaLocal, SQLite: m.deps.DB.Dialect() == database.SQLite,
 		CanOperate: who.Role.Allows(access.Operator), CanAdmin: who.Role.Allows(access.Admin),
 		Label: m.deps.Config.Label, Version: m.deps.Version, Assets: m.pages.digest, Nav: nav, Title: title, Here: c.Request().URL.RequestURI(),
 		Topics: "strip", Flash: c.QueryParam("done"), Snap: s, H: s.Headline(),

@@ -15,9 +15,11 @@ import (
 	"anb/platform/database"
 )
 
-// talkingEncoder encodes in real time and says something all the while.
-const talkingEncoder = `case "$*" in *libx264*)
-	(i=0; while kill -0 $$ 2>/dev/null; do i=$((i+1)); echo "[libx264 @ 0x1] linea $i" >&2; sleep 0.3; done) & exec ffmpeg -re "$@" ;;
+// talkingEncoder encodes in real time, a first attempt ten times slower than
+// that so that it lives until it is killed, and says something all the while.
+const talkingEncoder = `rate=1; case "$*" in *-1/encode/*) rate=0.1 ;; esac
+case "$*" in *libx264*)
+	(i=0; while kill -0 $$ 2>/dev/null; do i=$((i+1)); echo "[libx264 @ 0x1] linea $i" >&2; sleep 0.3; done) & exec ffmpeg -readrate $rate "$@" ;;
 *) exec ffmpeg "$@" ;; esac`
 
 // mark leaves a mark that a reload would take away, and unmarked requires it.

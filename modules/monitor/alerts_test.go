@@ -165,10 +165,14 @@ func TestAlerts_TellOfEachTroubleOnceAndOfItsEnd(t *testing.T) {
 		},
 		"many that die": func(a *alarm) {
 			for range 3 {
-				a.add(seed{state: "dead"})
+				a.add(seed{state: "dead", attempt: 2})
 			}
+			now := database.At(time.Now())
+			a.exec(`INSERT INTO job_attempts (job_id, fence, attempt, worker, started_at, finished_at, outcome)
+				SELECT id, 1, 1, 'w1', ?, ?, 'failed' FROM jobs`, now, now) // died but once each
 			a.add(seed{state: "done"})
 			a.add(seed{state: "retrying", runAfter: time.Now().Add(time.Hour)}) // failed, and did not die
+			a.exec("UPDATE job_attempts SET finished_at = ? WHERE finished_at IS NULL", now)
 			p := a.tells("dead_rate", testQueue, "En la cola «video_queue» murieron 3 de las 4 tareas que terminaron en 15 minutos.", 2, func() {
 				a.exec("UPDATE job_attempts SET started_at = ?, finished_at = ?", database.At(time.Now().Add(-time.Hour)), database.At(time.Now().Add(-time.Hour)))
 			})

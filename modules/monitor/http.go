@@ -139,7 +139,7 @@ func (m *Module) postJob(action string) echo.HandlerFunc {
 
 // postPause handles POST /queues/{queue}/pause.
 func (m *Module) postPause(c echo.Context) error {
-	if _, err := m.pauseQueue(c.Request().Context(), c.Param("queue"), strings.TrimSpace(c.FormValue("reason")), ""); err != nil {
+	if _, err := m.pauseQueue(c.Request().Context(), pathParam(c, "queue"), strings.TrimSpace(c.FormValue("reason")), ""); err != nil {
 		return err
 	}
 	return back(c, "/queues", actPause)
@@ -147,7 +147,7 @@ func (m *Module) postPause(c echo.Context) error {
 
 // postResume handles POST /queues/{queue}/resume.
 func (m *Module) postResume(c echo.Context) error {
-	if _, err := m.resumeQueue(c.Request().Context(), c.Param("queue"), ""); err != nil {
+	if _, err := m.resumeQueue(c.Request().Context(), pathParam(c, "queue"), ""); err != nil {
 		return err
 	}
 	return back(c, "/queues", actResume)
@@ -155,7 +155,7 @@ func (m *Module) postResume(c echo.Context) error {
 
 // postDrain handles POST /workers/{worker}/drain.
 func (m *Module) postDrain(c echo.Context) error {
-	if _, err := m.drainWorker(c.Request().Context(), c.Param("worker"), strings.TrimSpace(c.FormValue("reason")), ""); err != nil {
+	if _, err := m.drainWorker(c.Request().Context(), pathParam(c, "worker"), strings.TrimSpace(c.FormValue("reason")), ""); err != nil {
 		return err
 	}
 	return back(c, "/workers", actDrain)
@@ -163,7 +163,7 @@ func (m *Module) postDrain(c echo.Context) error {
 
 // postUndrain handles POST /workers/{worker}/resume.
 func (m *Module) postUndrain(c echo.Context) error {
-	if _, err := m.undrainWorker(c.Request().Context(), c.Param("worker"), ""); err != nil {
+	if _, err := m.undrainWorker(c.Request().Context(), pathParam(c, "worker"), ""); err != nil {
 		return err
 	}
 	return back(c, "/workers", actUndrain)
@@ -175,7 +175,7 @@ func (m *Module) postScale(c echo.Context) error {
 	if err != nil {
 		return errSlots.Because(err)
 	}
-	if _, err := m.scaleWorker(c.Request().Context(), c.Param("worker"), slots, ""); err != nil {
+	if _, err := m.scaleWorker(c.Request().Context(), pathParam(c, "worker"), slots, ""); err != nil {
 		return err
 	}
 	return back(c, "/workers", actScale)

@@ -31,8 +31,6 @@ const (
 	actBulk    = "jobs."       // and what is done to them
 	actStop    = "bulk.stop"   // a bulk operation
 	actRevoke  = "session.end" // of another
-	actSignIn  = "session.begin"
-	actSignOut = "session.leave"
 )
 
 // order is what an operator asks for.

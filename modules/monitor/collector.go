@@ -209,11 +209,11 @@ func (c *collector) wanted() (jobs, rows []string) {
 			r[id] = true
 		}
 	}
-	cut := func(m map[string]bool) []string {
+	some := func(m map[string]bool, most int) []string {
 		all := slices.Sorted(maps.Keys(m))
-		return all[:min(len(all), maxWatched)]
+		return all[:min(len(all), most)]
 	}
-	return cut(j), cut(r)
+	return some(j, maxDetails), some(r, maxWatched)
 }
 
 // tell wakes everybody who watches; who is slow misses snapshots, not the

@@ -56,7 +56,6 @@ func (m *Module) functions(lang string) template.FuncMap {
 		"link":       jobsLink,
 		"slots":      slotGauge,
 		"gauge":      func(busy, slots int64) string { return slotGauge(int(busy), int(slots)) },
-		"flash":      func(code string) string { return flashWords(lang, code) },
 		"withState":  func(base string, s State) string { return withTerm(base, "state", string(s)) },
 		"groupQuery": groupQuery,
 		"left": func(j Job, now time.Time) string {

@@ -148,7 +148,7 @@ func (m *Module) view(c echo.Context, nav, es, en string) view {
 		Lang: p.Lang, Theme: p.Theme, Density: p.Density, Zone: p.Zone, User: who, Open: who.Via == access.ViaLocal, SQLite: m.deps.DB.Dialect() == database.SQLite,
 		CanOperate: who.Role.Allows(access.Operator), CanAdmin: who.Role.Allows(access.Admin),
 		Label: m.deps.Config.Label, Version: m.deps.Version, Assets: m.pages.digest, Nav: nav, Title: title, Here: c.Request().URL.RequestURI(),
-		Topics: "strip", Flash: c.QueryParam("done"), Snap: s, H: s.Headline(),
+		Topics: "strip", Flash: flashWords(p.Lang, c.QueryParam("done")), Snap: s, H: s.Headline(),
 	}
 }
 

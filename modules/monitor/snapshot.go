@@ -28,10 +28,11 @@ type Snapshot struct {
 
 // Limits of what a snapshot lists.
 const (
-	maxRunning = 200
+	maxRunning = 500
 	maxGroups  = 200
 	maxWorkers = 500
-	maxWatched = 500 // jobs
+	maxWatched = 500 // jobs in lists
+	maxDetails = 100 // jobs with all that ffmpeg said
 )
 
 // Queue is how a queue fares.

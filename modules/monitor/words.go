@@ -104,7 +104,6 @@ func actionWords(lang, a string) string {
 		actUndrain: {"Reanudar trabajador", "Resume worker"}, actScale: {"Cambiar puestos", "Change slots"}, actConsume: {"Tomar de la cola", "Consume queue"},
 		actIdle: {"No tomar de la cola", "Leave queue alone"}, actStop: {"Detener operación", "Stop operation"}, actRevoke: {"Cerrar sesión ajena", "End session"},
 		actBulk + "retry": {"Reintentar varias", "Retry many"}, actBulk + "cancel": {"Cancelar varias", "Cancel many"}, actBulk + "discard": {"Descartar varias", "Discard many"},
-		actSignIn: {"Entrar", "Sign in"}, actSignOut: {"Salir", "Sign out"},
 	}[a]
 	if words[0] == "" {
 		return a

@@ -60,11 +60,13 @@ function dress(root) {
 }
 
 // The stream of events, while the page can be seen.
-let source = null, heard = 0, away = false;
+let source = null, opened = 0, heard = 0, away = false;
 
 function connect() {
   const topics = document.body.dataset.topics;
   if (source || !topics || document.hidden) return;
+  opened = performance.now();
+  heard = 0;
   source = new EventSource("/events?topics=" + encodeURIComponent(topics));
   source.addEventListener("fragment", e => show(JSON.parse(e.data)));
   source.addEventListener("tick", e => {
@@ -82,13 +84,13 @@ function connect() {
 
 function disconnect() { source?.close(); source = null; }
 
+// status says how old what is shown is, as soon as that is not what it should be.
 function status() {
   if (!badge || !document.body.dataset.topics) return;
-  const age = (performance.now() - heard) / 1000;
-  const lost = !heard || age > 20;
-  const state = lost || away ? "lost" : "live";
+  const age = (performance.now() - (heard || opened)) / 1000, broken = source?.readyState !== EventSource.OPEN;
+  const state = away || age > 20 || broken && age > 2 ? "lost" : age > 5 ? "old" : heard ? "live" : "new";
   badge.dataset.state = state;
-  const words = heard && lost ? badge.dataset.lost : away ? `${badge.dataset.old} ${Math.round(age)} s` : heard ? (age < 5 ? badge.dataset.live : `${badge.dataset.old} ${Math.round(age)} s`) : "…";
+  const words = { new: "…", live: badge.dataset.live, old: `${badge.dataset.old} ${Math.round(age)} s`, lost: away && !broken ? badge.dataset.away : badge.dataset.lost }[state];
   if (badge.textContent !== words) badge.textContent = words;
 }
 

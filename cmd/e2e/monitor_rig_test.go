@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,8 +46,16 @@ const (
 // newDashboard starts an API and anb monitor; settings are further variables.
 func newDashboard(t *testing.T, settings ...string) *dashboard {
 	t.Helper()
+	d := newUnwatched(t, settings...)
+	d.watch()
+	return d
+}
+
+// newUnwatched is newDashboard that leaves anb monitor to its caller.
+func newUnwatched(t *testing.T, settings ...string) *dashboard {
+	t.Helper()
 	d := &dashboard{encoder: ffmpegtest.Script(t, plainEncoder)}
-	d.fleet = newFleet(t, binary(t), append(append([]string{"ANB_FFMPEG_FFMPEG=" + d.encoder, "ANB_MONITOR_ADDR=127.0.0.1:0"}, quick...), settings...)...)
+	d.fleet = newFleet(t, binary(t), slices.Concat([]string{"ANB_FFMPEG_FFMPEG=" + d.encoder}, quick, settings)...)
 	var users []string
 	for name, role := range map[string]access.Role{viewer: access.Viewer, operator: access.Operator, admin: access.Admin} {
 		line, err := access.NewUser(name, role, word)
@@ -54,11 +63,16 @@ func newDashboard(t *testing.T, settings ...string) *dashboard {
 		users = append(users, line)
 	}
 	api := d.run("serve")
-	d.env = append(d.env, "ANB_MONITOR_API_URL="+api.base(), "ANB_MONITOR_USERS="+strings.Join(users, "\n"))
-	d.monitor = d.run("monitor")
-	d.base = d.monitor.dashboard()
+	d.env = append(d.env, "ANB_MONITOR_ADDR=127.0.0.1:0", "ANB_MONITOR_API_URL="+api.base(), "ANB_MONITOR_USERS="+strings.Join(users, "\n"))
 	d.api = newClient(t, api.base()).join("Ana", "Cali")
 	return d
+}
+
+// watch starts anb monitor.
+func (d *dashboard) watch(settings ...string) {
+	d.t.Helper()
+	d.monitor = start(d.t, d.path, d.dir, slices.Concat(d.env, settings), "monitor")
+	d.base = d.monitor.dashboard()
 }
 
 // during has failures be those of a part of the test.

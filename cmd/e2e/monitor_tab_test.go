@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -203,12 +204,15 @@ func (b *tab) press(keys string) {
 	}
 }
 
-// click clicks what a selector finds, when it can be seen.
+// click clicks what a selector finds, when it can be seen. No coordinates: what
+// is above may grow between a look at them and the click, and the machine may
+// be slow.
 func (b *tab) click(selector string) {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, 20*time.Second)
 	defer cancel()
-	require.NoError(b.t, chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector))), selector)
+	require.NoError(b.t, chromedp.Do(ctx, chromedp.WaitVisible(chromedp.CSS(selector))), selector)
+	js[bool](b, fmt.Sprintf("(document.querySelector(%q).click(), true)", selector))
 }
 
 // twice is click by somebody who double-clicks everything.

@@ -3,6 +3,8 @@ package monitor
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +29,7 @@ type attemptRow struct {
 	DecodeErrors int
 	Codec        string
 	Commands     string
+	Stages       string
 }
 
 func (r attemptRow) attempt() Attempt {
@@ -34,6 +37,7 @@ func (r attemptRow) attempt() Attempt {
 		Fence: r.Fence, Attempt: r.Attempt, Worker: r.Worker, StartedAt: r.StartedAt.Time, FinishedAt: moment(r.FinishedAt), Outcome: r.Outcome,
 		Reason: r.Reason, Error: r.Error, Signal: r.Signal, Tail: r.StderrTail, DecodeErrors: r.DecodeErrors, Codec: r.Codec, Commands: r.Commands,
 	}
+	a.Stages = stagesOf(r.Stages, a.FinishedAt.Sub(a.StartedAt))
 	if r.ExitCode != nil {
 		a.ExitCode = *r.ExitCode
 	}
@@ -47,6 +51,24 @@ func (s store) attempts(ctx context.Context, ids []string) (rows []attemptRow, e
 	}
 	err = s.db.Read(ctx).Raw("SELECT * FROM job_attempts WHERE job_id IN ? ORDER BY job_id, fence DESC LIMIT ?", ids, 100*len(ids)).Scan(&rows).Error
 	return rows, err
+}
+
+// stagesOf reads what the worker wrote: "probe 0,encode 412". took is how long
+// the attempt was; what is not above zero means that it runs.
+func stagesOf(text string, took time.Duration) (out []Stage) {
+	for _, part := range split(text) {
+		name, ms, _ := strings.Cut(part, " ")
+		n, err := strconv.ParseInt(ms, 10, 64)
+		if err != nil {
+			return out
+		}
+		began := time.Duration(n) * time.Millisecond
+		if last := len(out) - 1; last >= 0 {
+			out[last].Took = began - out[last].Began
+		}
+		out = append(out, Stage{Name: name, Began: began, Took: max(0, took-began)})
+	}
+	return out
 }
 
 type videoRow struct {

@@ -137,6 +137,14 @@ type Attempt struct {
 	DecodeErrors int
 	Codec        string // of ffmpeg, that made the result
 	Commands     string // of ffmpeg, one a line
+	Stages       []Stage
+}
+
+// Stage is a part of an attempt.
+type Stage struct {
+	Name  string
+	Began time.Duration // since the attempt began
+	Took  time.Duration // zero: it goes on
 }
 
 // Detail is all about one job.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,8 +27,46 @@ type pulse struct {
 	stop   func(cause error) // called with errLost or errCancelled
 	said   *tail
 
-	mu  sync.Mutex
-	now standing
+	mu     sync.Mutex
+	now    standing
+	began  time.Time
+	stages []string // entered, each with the ms since began
+	kept   int      // of stages
+}
+
+// newPulse begins in the first stage.
+func newPulse(w *Worker, c claim, log *slog.Logger, stop func(error), said *tail) *pulse {
+	p := &pulse{worker: w, claim: c, log: log, stop: stop, said: said, began: time.Now()}
+	p.enter(StageProbe)
+	return p
+}
+
+// enter notes that a stage begins. The caller holds mu, or is alone.
+func (p *pulse) enter(stage Stage) {
+	p.now.stage = stage
+	p.stages = append(p.stages, string(stage)+" "+strconv.FormatInt(time.Since(p.began).Milliseconds(), 10))
+}
+
+// keepStages writes down those that were entered since the last time.
+func (p *pulse) keepStages(ctx context.Context) {
+	p.mu.Lock()
+	stages := slices.Clone(p.stages)
+	p.mu.Unlock()
+	if len(stages) == p.kept {
+		return
+	}
+	if err := p.worker.store.keepStages(ctx, p.claim, strings.Join(stages, ",")); err != nil {
+		p.log.DebugContext(ctx, "stages not written down", slog.Any("error", err))
+		return
+	}
+	p.kept = len(stages)
+}
+
+// end writes down the last stages, for a moment at most.
+func (p *pulse) end(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	p.keepStages(ctx)
 }
 
 // standing is how far an attempt is.
@@ -42,7 +83,10 @@ func (p *pulse) report(stage Stage, percent, speed float64) {
 	if p.now.progress == 0 && percent > 0 {
 		crash.At(crash.EncodeRunning)
 	}
-	p.now = standing{stage, max(p.now.progress, min(percent, 99)), max(0, speed)}
+	if stage != p.now.stage {
+		p.enter(stage)
+	}
+	p.now.progress, p.now.speed = max(p.now.progress, min(percent, 99)), max(0, speed)
 }
 
 func (p *pulse) standing() standing {
@@ -71,6 +115,7 @@ func (p *pulse) run(ctx context.Context) {
 			p.log.WarnContext(ctx, "lease not renewed, will try again", slog.Any("error", err))
 		}
 		p.keep(ctx, &kept)
+		p.keepStages(ctx)
 	}
 }
 

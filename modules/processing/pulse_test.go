@@ -51,3 +51,21 @@ func TestPulse_TellsTheEncodersSpeedWhileTheJobRuns(t *testing.T) {
 		}
 	})
 }
+
+func TestPulse_WritesDownWhichStagesAnAttemptEntered(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, d *database.DB) {
+		b := newBench(t, d, func(ctx context.Context, j Job, report Report) (Output, error) {
+			out, err := made(ctx, j, report)
+			report(StageJoin, 90, 0)
+			report(StageJoin, 91, 0)
+			report(StageCheck, 95, 0)
+			return out, err
+		})
+		id, _ := b.enqueue(t)
+		b.Handle(t.Context(), id.String())
+		var stages string
+		require.NoError(t, d.Read(t.Context()).Raw("SELECT stages FROM job_attempts WHERE job_id = ?", id).Scan(&stages).Error)
+		require.Regexp(t, `^probe 0,encode \d+,join \d+,check \d+,publish \d+$`, stages)
+	})
+}

@@ -99,6 +99,11 @@ func (s store) keepWords(ctx context.Context, c claim, said, told string) error 
 		clean(said), clean(told), c.ID, c.Fence).Error
 }
 
+// keepStages writes down which stages an attempt has entered, and when.
+func (s store) keepStages(ctx context.Context, c claim, stages string) error {
+	return s.db.Write(ctx).Exec("UPDATE job_attempts SET stages = ? WHERE job_id = ? AND fence = ?", stages, c.ID, c.Fence).Error
+}
+
 // endAttempt closes an attempt. What was kept of ffmpeg's words stays unless the
 // failure has more.
 func (s store) endAttempt(ctx context.Context, id uuid.UUID, fence int64, o outcome, f *Failure) error {

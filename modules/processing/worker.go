@@ -147,7 +147,8 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	}()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	pulse := &pulse{worker: w, claim: c, log: log, stop: stop, said: made.said, now: standing{stage: StageProbe}}
+	pulse := newPulse(w, c, log, stop, made.said)
+	defer pulse.end(ctx)
 	var beating sync.WaitGroup
 	beat, endBeat := context.WithCancel(ctx)
 	beating.Go(func() { pulse.run(beat) })

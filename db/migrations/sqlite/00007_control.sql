@@ -15,6 +15,7 @@ ALTER TABLE jobs ADD COLUMN discarded_at integer; -- when an operator took it of
 ALTER TABLE jobs ADD COLUMN operation_id text; -- the bulk operation that last changed it
 ALTER TABLE jobs ADD COLUMN progressed_at integer; -- when stage or progress last changed
 ALTER TABLE job_attempts ADD COLUMN commands text NOT NULL DEFAULT ''; -- of ffmpeg, one a line
+ALTER TABLE job_attempts ADD COLUMN stages text NOT NULL DEFAULT ''; -- each with the ms after which it began, separated by commas
 ALTER TABLE videos ADD COLUMN original_ms integer; -- of the pictures; null where an older version took the upload
 ALTER TABLE videos ADD COLUMN original_width integer; -- pixels, upright
 ALTER TABLE videos ADD COLUMN original_height integer;
@@ -49,6 +50,7 @@ ALTER TABLE videos DROP COLUMN original_codec;
 ALTER TABLE videos DROP COLUMN original_height;
 ALTER TABLE videos DROP COLUMN original_width;
 ALTER TABLE videos DROP COLUMN original_ms;
+ALTER TABLE job_attempts DROP COLUMN stages;
 ALTER TABLE job_attempts DROP COLUMN commands;
 ALTER TABLE jobs DROP COLUMN progressed_at;
 ALTER TABLE jobs DROP COLUMN operation_id;

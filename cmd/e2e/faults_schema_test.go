@@ -24,6 +24,10 @@ func schemaFaults() []faultCase {
 	}
 }
 
+// altering is the newest migration that changes tables which others use, and so
+// has to wait for them.
+const altering = 7
+
 func migratedAtOnce(x *experiment) {
 	r := newRig(x)
 	for n := range x.rounds(1, 5) {
@@ -41,8 +45,10 @@ func migratedAtOnce(x *experiment) {
 		newest := fresh.versions()
 		require.Equal(x, slices.Compact(slices.Clone(newest)), newest, "a version is there twice")
 
-		require.Zero(x, fresh.run("migrate", "down").wait(time.Minute))
-		require.Len(x, fresh.versions(), len(newest)-1)
+		for len(fresh.versions()) >= altering {
+			require.Zero(x, fresh.run("migrate", "down").wait(time.Minute))
+		}
+		require.Len(x, fresh.versions(), altering-1)
 		fresh.inDatabase(func(d *database.DB) {
 			require.NoError(x, d.Write(x.Context()).Transaction(func(tx *gorm.DB) error {
 				for _, table := range []string{"users", "sessions", "videos", "votes", "player_totals", "jobs", "job_attempts"} {
@@ -64,7 +70,7 @@ func migratedAtOnce(x *experiment) {
 				return nil
 			}))
 		})
-		require.Len(x, fresh.versions(), len(newest)-1)
+		require.Len(x, fresh.versions(), altering-1)
 		at := time.Now()
 		require.Zero(x, fresh.run("migrate", "up").wait(time.Minute))
 		x.recovered(at)
@@ -94,7 +100,7 @@ func previous(x *experiment) (path, name string) {
 	require.NoError(x, err)
 	name, err = git("describe", "--tags", "--abbrev=0")
 	if err != nil {
-		changed, err := git("-C", root, "log", "-1", "--format=%H", "--", "db/migrations")
+		changed, err := git("-C", root, "log", "-1", "--format=%H", "--diff-filter=A", "--", "db/migrations")
 		require.NoError(x, err)
 		name, err = git("rev-parse", "--short", changed+"^")
 		require.NoError(x, err)

@@ -197,6 +197,10 @@ func (c *collector) readWatched(ctx context.Context, s *Snapshot, _ map[string]*
 
 // readBroker asks Redis; that it is away is something to show.
 func (c *collector) readBroker(ctx context.Context, s *Snapshot, queues map[string]*queueWork) {
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, brokerPatience)
+	defer cancel()
+	defer func() { c.asked = time.Since(began) }()
 	var err error
 	for _, name := range sortedKeys(queues) {
 		q := queues[name]

@@ -22,6 +22,11 @@ const (
 	gentle = 9
 	// slowEvery is how often what changes slowly is read.
 	slowEvery = 10 * time.Second
+	// lostPause is between two looks at a database that does not answer in time:
+	// whoever waits for it to come back waits no longer.
+	lostPause = 3 * time.Second
+	// brokerPatience is how long a look waits for Redis.
+	brokerPatience = 500 * time.Millisecond
 )
 
 // collector looks at the database once for all who watch, and tells them. It
@@ -45,6 +50,7 @@ type collector struct {
 	began   atomic.Int64 // when it began
 	changed atomic.Int64 // when this dashboard last changed something
 	slow    slowPart
+	asked   time.Duration // how much of the latest look Redis took
 	dead    deadPart
 	lag     atomic.Int64 // ns that a job may be without progress
 
@@ -101,13 +107,13 @@ func (c *collector) Run(ctx context.Context) error {
 		case <-c.wake:
 		}
 		began := time.Now()
-		c.look(ctx)
+		rest := c.look(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		pause := max(idlePause, gentle*time.Since(began))
+		pause := max(idlePause, rest)
 		if c.watched() {
-			pause = max(watchedPause-time.Since(began), gentle*time.Since(began))
+			pause = max(watchedPause-time.Since(began), rest)
 		}
 		timer.Reset(pause)
 	}
@@ -144,7 +150,7 @@ const (
 // has changed, for a moment at most: a page of an hour ago helps nobody, and a
 // database that is away must not keep the page from saying so.
 func (c *collector) fresh(ctx context.Context) {
-	if c.current() {
+	if c.current() || c.snapshot().Lost() {
 		return
 	}
 	w, stop := c.watch(nil, nil)
@@ -230,15 +236,17 @@ func (c *collector) tell() {
 }
 
 // look makes the next snapshot. When the database does not answer it is the
-// last one with that problem.
-func (c *collector) look(ctx context.Context) {
+// last one with that problem. It returns how long to leave the database alone.
+func (c *collector) look(ctx context.Context) (rest time.Duration) {
 	began := time.Now()
+	c.asked = 0
 	old := c.snapshot()
 	s, err := c.read(ctx)
 	if ctx.Err() != nil {
-		return
+		return 0
 	}
-	if err != nil {
+	if rest = gentle * (time.Since(began) - c.asked); err != nil {
+		rest = min(rest, lostPause)
 		if c.missing.database.IsZero() {
 			c.missing.database = began
 			c.log.WarnContext(ctx, "database not read, will try again", slog.Any("error", err))
@@ -256,6 +264,7 @@ func (c *collector) look(ctx context.Context) {
 	c.began.Store(began.UnixNano())
 	c.observe("snapshot", time.Since(began))
 	c.tell()
+	return rest
 }
 
 func without(ps []Problem, k ProblemKind) []Problem {

@@ -135,8 +135,7 @@ func (m *Module) send(s *stream, t topics, v view) error {
 		}
 		text += fmt.Sprintf("event: fragment\ndata: %s\n\n", data)
 	}
-	lost := len(snap.Problems) > 0 && snap.Problems[0].Kind == NoDatabase
-	data, err := json.Marshal(tick{At: snap.At, Lost: lost, Title: snap.Headline().Dead})
+	data, err := json.Marshal(tick{At: snap.At, Lost: snap.Lost(), Title: snap.Headline().Dead})
 	if err != nil {
 		return err
 	}

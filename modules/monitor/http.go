@@ -33,9 +33,9 @@ func (m *Module) Routes(e *echo.Echo, metrics http.Handler) error {
 
 	see := m.deps.Guard.Require(access.Viewer)
 	for path, h := range map[string]echo.HandlerFunc{
-		"/": m.overviewPage, "/jobs": m.jobsPage, "/jobs.csv": m.jobsCSV, "/jobs/:id": m.jobPage, "/jobs/:id/log": m.jobLog,
-		"/queues": m.queuesPage, "/workers": m.workersPage, "/dead": m.deadPage, "/audit": m.auditPage,
-		"/operations/:id": m.operationPage, "/events": m.events, "/complete": m.complete,
+		"/": m.overviewPage, "/jobs": m.reads(m.jobsPage), "/jobs.csv": m.reads(m.jobsCSV), "/jobs/:id": m.reads(m.jobPage),
+		"/jobs/:id/log": m.reads(m.jobLog), "/queues": m.queuesPage, "/workers": m.workersPage, "/dead": m.deadPage, "/audit": m.reads(m.auditPage),
+		"/operations/:id": m.reads(m.operationPage), "/events": m.events, "/complete": m.complete,
 	} {
 		httpserver.GET(e, path, h, see)
 	}
@@ -43,7 +43,7 @@ func (m *Module) Routes(e *echo.Echo, metrics http.Handler) error {
 	e.POST("/preferences", m.setPreferences, see)
 
 	do := m.deps.Guard.Require(access.Operator)
-	httpserver.GET(e, "/bulk", m.bulkPage, do)
+	httpserver.GET(e, "/bulk", m.reads(m.bulkPage), do)
 	for path, h := range map[string]echo.HandlerFunc{
 		"/jobs/:id/retry": m.postJob(actRetry), "/jobs/:id/cancel": m.postJob(actCancel), "/jobs/:id/discard": m.postJob(actDiscard),
 		"/queues/:queue/pause": m.postPause, "/queues/:queue/resume": m.postResume,
@@ -56,9 +56,21 @@ func (m *Module) Routes(e *echo.Echo, metrics http.Handler) error {
 	m.flowerRoutes(e, see, do)
 	admin := m.deps.Guard.Require(access.Admin)
 	e.POST("/jobs/:id/reveal", m.revealPage, admin)
-	httpserver.GET(e, "/sessions", m.sessionsPage, admin)
+	httpserver.GET(e, "/sessions", m.reads(m.sessionsPage), admin)
 	e.POST("/sessions/:id/end", m.postEnd, admin)
 	return nil
+}
+
+// reads is for pages that cannot do without the database: while it is known to
+// be away they say so at once.
+func (m *Module) reads(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if m.collector.snapshot().Lost() {
+			m.collector.soon()
+			return fault.ErrUnavailable
+		}
+		return next(c)
+	}
 }
 
 // Errors answers errors of pages as pages, in the browser's language, and

@@ -21,7 +21,11 @@ func (m *Module) overviewPage(c echo.Context) error {
 	v := m.view(c, "overview", "Resumen", "Overview")
 	v.Topics = "strip overview"
 	r := FindRange(c.QueryParam("range"))
-	points, err := m.store.series(c.Request().Context(), "", r, m.deps.Now())
+	var points []Point
+	var err error
+	if !v.Snap.Lost() {
+		points, err = m.store.series(c.Request().Context(), "", r, m.deps.Now())
+	}
 	if err != nil && !isUnavailable(err) {
 		return err
 	}

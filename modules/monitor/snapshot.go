@@ -26,6 +26,10 @@ type Snapshot struct {
 	Problems  []Problem
 }
 
+// Lost reports whether the database is away, so that this is the last that was
+// known.
+func (s *Snapshot) Lost() bool { return len(s.Problems) > 0 && s.Problems[0].Kind == NoDatabase }
+
 // Limits of what a snapshot lists.
 const (
 	maxRunning = 500

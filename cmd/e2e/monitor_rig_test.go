@@ -13,9 +13,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"anb/db/dbtest"
 	"anb/modules/monitor/access"
 	"anb/platform/database"
 	"anb/platform/ffmpeg/ffmpegtest"
+	"anb/platform/taskbus/redistest"
 )
 
 // dashboard is a fleet with an API, anb monitor and an encoder that can be
@@ -46,16 +48,17 @@ const (
 // newDashboard starts an API and anb monitor; settings are further variables.
 func newDashboard(t *testing.T, settings ...string) *dashboard {
 	t.Helper()
-	d := newUnwatched(t, settings...)
+	d := newUnwatched(t, dbtest.PostgresURL(t, false), settings...)
 	d.watch()
 	return d
 }
 
-// newUnwatched is newDashboard that leaves anb monitor to its caller.
-func newUnwatched(t *testing.T, settings ...string) *dashboard {
+// newUnwatched is newDashboard on a database that is there, which leaves anb
+// monitor to its caller.
+func newUnwatched(t *testing.T, url string, settings ...string) *dashboard {
 	t.Helper()
 	d := &dashboard{encoder: ffmpegtest.Script(t, plainEncoder)}
-	d.fleet = newFleet(t, binary(t), slices.Concat([]string{"ANB_FFMPEG_FFMPEG=" + d.encoder}, quick, settings)...)
+	d.fleet = newFleetOn(t, binary(t), redistest.Start(t), url, slices.Concat([]string{"ANB_FFMPEG_FFMPEG=" + d.encoder}, quick, settings)...)
 	var users []string
 	for name, role := range map[string]access.Role{viewer: access.Viewer, operator: access.Operator, admin: access.Admin} {
 		line, err := access.NewUser(name, role, word)

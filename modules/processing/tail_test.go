@@ -126,6 +126,6 @@ func TestEncode_TellsWhatFFmpegSays(t *testing.T) {
 		Path: "unused", Source: accepted(), Dir: t.TempDir(), OnLine: func(l string) { lines = append(lines, l) },
 	}, nil)
 	f := requireReason(t, ReasonEncoderFailed, err)
-	require.Equal(t, []string{"first", "second[31m"}, lines)
-	require.Equal(t, "first\nsecond[31m\n", f.Tail)
+	require.Equal(t, []string{"first", "second"}, lines)
+	require.Equal(t, "first\nsecond\n", f.Tail)
 }

@@ -51,7 +51,10 @@ func start(t *testing.T, path, dir string, env []string, args ...string) *proces
 	t.Helper()
 	p := &process{t: t, name: "anb " + args[0], cmd: exec.Command(path, args...), out: &output{}, done: make(chan struct{})}
 	p.cmd.Dir = dir
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + os.TempDir(), "GORACE=halt_on_error=1 exitcode=66", "ANB_MONITOR_ADDR=127.0.0.1:0"}, env...)
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + os.TempDir(), "GORACE=halt_on_error=1 exitcode=66"}, env...)
+	if args[0] == "dev" { // which serves the dashboard too; an older program does not know the variable
+		p.cmd.Env = append(p.cmd.Env, "ANB_MONITOR_ADDR=127.0.0.1:0")
+	}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)

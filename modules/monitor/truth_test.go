@@ -184,13 +184,13 @@ func TestCharts_ShowWhatSQLTellsBeforeAndAfterARestart(t *testing.T) {
 func TestDrain_TheRemainingTimeLiesInTheShownBandWhile200JobsAreWorkedOff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, dbtest.Postgres(t))
-	const jobs, slots = 200, 3
+	const jobs, slots = 200, 8
 	// A burst that is three minutes old; what ended before tells how long one takes.
 	for range jobs {
 		w.add(seed{state: "queued", made: time.Now().Add(-3 * time.Minute)})
 	}
 	lengths := rand.New(rand.NewPCG(3, 4))
-	draw := func() time.Duration { return time.Duration(100+lengths.IntN(200)) * time.Millisecond }
+	draw := func() time.Duration { return time.Duration(300+lengths.IntN(600)) * time.Millisecond }
 	for range 60 {
 		id := w.add(seed{state: "done", made: time.Now().Add(-4 * time.Minute)})
 		w.exec("UPDATE job_attempts SET started_at = ?, finished_at = ? WHERE job_id = ?", database.At(time.Now().Add(-time.Minute)), database.At(time.Now().Add(-time.Minute).Add(draw())), id)

@@ -186,3 +186,12 @@ func (d *dashboard) operations(action string) (n int) {
 	})
 	return n
 }
+
+// count counts the jobs in a state.
+func (d *dashboard) count(state string) (n int) {
+	d.t.Helper()
+	d.inDatabase(func(db *database.DB) {
+		require.NoError(d.t, db.Read(d.t.Context()).Raw("SELECT count(*) FROM jobs WHERE state = ?", state).Scan(&n).Error)
+	})
+	return n
+}

@@ -56,6 +56,7 @@ func (s store) attempts(ctx context.Context, ids []string) (rows []attemptRow, e
 // stagesOf reads what the worker wrote: "probe 0,encode 412". took is how long
 // the attempt was; what is not above zero means that it runs.
 func stagesOf(text string, took time.Duration) (out []Stage) {
+	took = max(0, took) // an attempt that runs has ended in the year 1
 	for _, part := range split(text) {
 		name, ms, _ := strings.Cut(part, " ")
 		n, err := strconv.ParseInt(ms, 10, 64)

@@ -33,6 +33,7 @@ func (m *Module) functions(lang string) template.FuncMap {
 		"eta":      func(r drain.Result) string { return drainWords(lang, r) },
 		"bytes":    func(n int64) string { return localised(lang, sizeWords(n)) },
 		"number":   func(n int64) string { return groupDigits(lang, n) },
+		"many":     func(n int64, es1, es, en1, en string) string { return manyWords(lang, n, es1, es, en1, en) },
 		"capped": func(n int64) string {
 			if n > maxCount {
 				return groupDigits(lang, maxCount) + "+"
@@ -208,6 +209,14 @@ func sizeWords(n int64) string {
 		return fmt.Sprintf("%.0f %s", f, units[unit])
 	}
 	return fmt.Sprintf("%.1f %s", f, units[unit])
+}
+
+// manyWords is a number of things, with the word for one or for more.
+func manyWords(lang string, n int64, es1, es, en1, en string) string {
+	if n == 1 {
+		es, en = es1, en1
+	}
+	return groupDigits(lang, n) + " " + pick(lang, es, en)
 }
 
 func groupDigits(lang string, n int64) string {

@@ -141,7 +141,7 @@ func (s *besieged) poison(t *testing.T, b *tab) {
 	for _, id := range ids {
 		s.api.processed(id, patience)
 	}
-	b.within(20*time.Second, `document.querySelector("[data-queue=video_queue]").innerText.includes("0 / 6")`, "they are counted")
+	b.within(20*time.Second, `document.querySelector("[data-queue=video_queue]").innerText.includes("ilegibles 6")`, "they are counted")
 	b.unreloaded()
 }
 

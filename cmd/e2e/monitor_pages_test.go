@@ -122,7 +122,7 @@ func (s *scene) everyPage(t *testing.T, w *window) {
 	require.Contains(t, js[string](b, `document.querySelector(".pinned").textContent`), `"><img src=x onerror="window.pwned=1"> moov atom not found`)
 	s.posters(b)
 	s.small()
-	js[bool](b, `document.querySelector("main").insertAdjacentHTML("beforeend", "<input><img src='data:,'><h1 id=main class=mono>x</h1><p class=label><s class=count>" + "W".repeat(300) + "</s></p>") || true`)
+	js[bool](b, `document.querySelector("main").insertAdjacentHTML("beforeend", "<input><img src='data:,'><h1 id=main class=mono>x</h1><p class=env><s class=count>" + "W".repeat(300) + "</s></p>") || true`)
 	require.GreaterOrEqual(t, len(b.flaws("")), 8, "what is badly made is found")
 }
 

@@ -187,11 +187,11 @@ func (d *dashboard) operations(action string) (n int) {
 	return n
 }
 
-// count counts the jobs in a state.
-func (d *dashboard) count(state string) (n int) {
+// active counts the jobs that are not over.
+func (d *dashboard) active() (n int) {
 	d.t.Helper()
 	d.inDatabase(func(db *database.DB) {
-		require.NoError(d.t, db.Read(d.t.Context()).Raw("SELECT count(*) FROM jobs WHERE state = ?", state).Scan(&n).Error)
+		require.NoError(d.t, db.Read(d.t.Context()).Raw("SELECT count(*) FROM jobs WHERE state IN ('queued', 'running', 'retrying')").Scan(&n).Error)
 	})
 	return n
 }

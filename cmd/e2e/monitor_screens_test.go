@@ -1,4 +1,4 @@
-//go:build e2e
+//go:build e2e && screens
 
 package e2e
 
@@ -36,9 +36,7 @@ var scenes = [][2]string{
 // history in the charts, which nobody wants to wait for.
 func TestMonitor_Screens(t *testing.T) {
 	t.Parallel()
-	if *screens == "" {
-		t.Skip("there is no folder for the pictures: -monitor.screens")
-	}
+	require.NotEmpty(t, *screens, "-monitor.screens")
 	d := newDashboard(t, "ANB_ENCODER_WIDTH=1280", "ANB_ENCODER_HEIGHT=720", "ANB_ENCODER_CLIP_LENGTH=12s", "ANB_ENCODER_CARD_LENGTH=1s", "ANB_PROCESSING_HEARTBEAT=1s",
 		"ANB_MONITOR_LABEL=DEMO", "ANB_PROCESSING_MAX_ATTEMPTS=2", "ANB_UPLOAD_PER_PLAYER=0")
 	d.history()

@@ -108,7 +108,7 @@ func try(t *testing.T, jobs []job, slots int, seed uint64, clocked bool) score {
 
 func TestEstimate_HoldsInSimulatedQueues(t *testing.T) {
 	t.Parallel()
-	const seeds = 2
+	const seeds = 1
 	for name, ratio := range distributions() {
 		for _, clocked := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s clocked=%v", name, clocked), func(t *testing.T) {

@@ -80,7 +80,6 @@ func (m *Module) functions(lang string) template.FuncMap {
 		"spark": chart.Spark,
 		"int":   func(f float64) int { return int(f) },
 		"add":   func(a, b int) int { return a + b },
-		"lines": func(s string) []logLine { return logLines(s) },
 		"dict":  dict,
 		"until": func(now, x time.Time) string { return localised(lang, shortDuration(x.Sub(now))) },
 		"path":  url.PathEscape,

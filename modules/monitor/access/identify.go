@@ -21,17 +21,7 @@ const maxAuthorization = 4 << 10
 // errAnonymous is the cause when nothing was shown.
 var errAnonymous = errors.New("neither a session nor a header")
 
-// Identify finds out who is calling, for From; it lets everybody pass. An
-// Authorization header counts before the cookie, and a wrong one is not made up
-// for by it. Checking a password takes a while: keep it off what needs no name.
-func (g *Guard) Identify(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		g.identified(c)
-		return next(c)
-	}
-}
-
-// Require lets only those pass who may do what needs role. Others get
+// Require finds out who is calling, for From, and lets only those pass who may do what needs role. Others get
 // fault.ErrForbidden; those who are not known ErrCredentials,
 // fault.ErrUnauthenticated or, when that cannot be found out now,
 // ErrTooManyAttempts, ErrLocalOnly or fault.ErrUnavailable. Browsers that want a
@@ -54,7 +44,8 @@ func (g *Guard) Require(role Role) echo.MiddlewareFunc {
 	}
 }
 
-// identified returns who is calling, once per request.
+// identified returns who is calling, once per request. An Authorization header
+// counts before the cookie, and a wrong one is not made up for by it.
 func (g *Guard) identified(c echo.Context) caller {
 	r := c.Request()
 	if who, ok := r.Context().Value(callerKey{}).(caller); ok {

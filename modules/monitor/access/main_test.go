@@ -114,7 +114,7 @@ func on(t *testing.T, d *database.DB, c Config) *bundle {
 	}
 	for _, role := range roles() {
 		for _, path := range []string{"/" + string(role), "/api/" + string(role)} {
-			httpserver.GET(b.echo, path, hello, b.Identify, b.Require(role))
+			httpserver.GET(b.echo, path, hello, b.Require(role))
 			b.echo.POST(path, hello, b.Require(role))
 		}
 	}

@@ -46,7 +46,7 @@ type Principal struct {
 	Session string // the id of the session; empty unless Via is ViaSession
 }
 
-// caller is what Identify found out: who it is, or why that is not known.
+// caller is what was found out: who it is, or why that is not known.
 type caller struct {
 	principal Principal
 	err       error
@@ -54,7 +54,7 @@ type caller struct {
 
 type callerKey struct{}
 
-// With returns a context that carries p, as Identify's does.
+// With returns a context that carries p, as Require's does.
 func With(ctx context.Context, p Principal) context.Context {
 	return context.WithValue(ctx, callerKey{}, caller{principal: p})
 }

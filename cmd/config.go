@@ -19,7 +19,7 @@ func configCommand(g *global) *cobra.Command {
 	c.AddCommand(&cobra.Command{
 		Use:   "check",
 		Short: "Print the configuration in force, secrets masked, and every problem in it",
-		Long: `Prints the configuration that serve and work would use here: the built-in
+		Long: `Prints the configuration that all roles would use here: the built-in
 defaults, the file, and the environment, in this order. Secrets are masked. When
 something is wrong every problem is listed and the exit code is 2.`,
 		Example: "  anb config check\n  ANB_HTTP_ADDR=0.0.0.0:80 anb config check --config anb.yaml",
@@ -33,7 +33,7 @@ something is wrong every problem is listed and the exit code is 2.`,
 				return err
 			}
 			fmt.Fprint(cmd.OutOrStdout(), string(out))
-			return validate(config, true)
+			return validateAll(config)
 		},
 	})
 	return c

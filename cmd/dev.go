@@ -51,7 +51,7 @@ the public. DATABASE_URL and REDIS_URL are not read here.`,
 			if cmd.Flags().Changed("monitor-port") {
 				setMonitorPort(&config, monitorPort)
 			}
-			if err := validateDev(config); err != nil {
+			if err := validateAll(config); err != nil {
 				return err
 			}
 			if err := migrateUp(cmd.Context(), config, logging.New(os.Stderr, logging.Config{Level: "warn", Format: "text"})); err != nil {
@@ -85,8 +85,8 @@ func devServices(ctx context.Context, a *app.App) ([]lifecycle.Service, error) {
 	return a.WithMetrics(ctx, slices.Concat(serve, work, dashboard))
 }
 
-// validateDev reports all problems of all roles as one configuration error.
-func validateDev(c app.Config) error {
+// validateAll reports all problems of all roles as one configuration error.
+func validateAll(c app.Config) error {
 	if err := errors.Join(c.Validate(true), c.Monitor.Validate()); err != nil {
 		return errors.Join(app.ErrConfig, err)
 	}

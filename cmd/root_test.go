@@ -68,6 +68,8 @@ func TestExecute_UsageErrorsExit2(t *testing.T) {
 		"unknown variable":    {[]string{"ANB_PORT=abc"}, []string{"work"}, "ANB_PORT"},
 		"bad database":        {[]string{"DATABASE_URL=mysql://u:hush@h/x"}, []string{"migrate", "up"}, "database.url"},
 		"bad file":            {nil, []string{"config", "check", "--config", bad}, "bad.yaml"},
+		"open dashboard":      {[]string{secret, "ANB_MONITOR_ADDR=0.0.0.0:5555"}, []string{"config", "check"}, "hash-password"},
+		"public dashboard":    {[]string{"ANB_MONITOR_ADDR=0.0.0.0:5555"}, []string{"monitor"}, "hash-password"},
 		"missing file":        {[]string{"ANB_CONFIG=/nonexistent.yaml"}, []string{"config", "check"}, "/nonexistent.yaml"},
 		"bad address":         {nil, []string{"healthcheck", "--url", "http://[::1"}, "healthcheck|\\[::1"},
 	} {

@@ -136,7 +136,7 @@ func TestBulk_ChangesWhatThePreviewCountedAndGoesOnAfterARestart(t *testing.T) {
 		}
 		kept := w.add(seed{state: "dead", reason: "truncated", fingerprint: "truncated"})
 		put := w.add(seed{state: "dead", reason: "timeout", fingerprint: "timeout", discarded: true})
-		b := bulk{action: "retry", query: "state:dead error:timeout", key: "k"}
+		b := bulk{action: "retry", query: "error:timeout", key: "k"}
 		n, err := w.m.preview(t.Context(), b)
 		require.NoError(t, err)
 		require.Equal(t, int64(230), n)

@@ -131,12 +131,17 @@ func (p *process) base() string {
 // anonymous is the process's anonymous resident memory in bytes.
 func (p *process) anonymous() int64 {
 	p.t.Helper()
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(p.cmd.Process.Pid) + "/status")
-	require.NoError(p.t, err)
+	return anonymous(p.t, p.cmd.Process.Pid)
+}
+
+func anonymous(t *testing.T, pid int) int64 {
+	t.Helper()
+	data, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
+	require.NoError(t, err)
 	m := regexp.MustCompile(`RssAnon:\s+(\d+) kB`).FindSubmatch(data)
-	require.NotNil(p.t, m)
+	require.NotNil(t, m)
 	kib, err := strconv.ParseInt(string(m[1]), 10, 64)
-	require.NoError(p.t, err)
+	require.NoError(t, err)
 	return kib << 10
 }
 

@@ -1,0 +1,6 @@
+//go:build e2e && compose
+
+package e2e
+
+func (o *owner) beforeObservability() {}
+func (o *owner) afterObservability()  {}

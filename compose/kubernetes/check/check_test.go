@@ -17,7 +17,7 @@ func TestKustomizations_AreDecodedStrictlyAndFitTogether(t *testing.T) {
 		require.Len(t, c.autoscalers, 1, folder)
 		require.Len(t, c.scaled, 1, folder)
 		require.Len(t, c.budgets, 2, folder)
-		require.Len(t, c.ingresses, 5, folder)
+		require.Len(t, c.ingresses, 6, folder)
 		require.Len(t, c.policies, 8, folder)
 		require.Equal(t, "restricted", c.spaces[0].Labels["pod-security.kubernetes.io/enforce"], folder)
 	}

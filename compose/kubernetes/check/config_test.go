@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"os"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,7 +13,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 )
 
 // connections is what docs/DEPLOYMENT.md asks PostgreSQL for.
@@ -184,16 +182,6 @@ func TestRoles_ListenAndAreFoundWhereTheManifestsSay(t *testing.T) {
 	}
 	require.NotEqual(t, "[]", configs["api"].text("http", "trusted_proxies"))
 	require.Equal(t, configs["api"].text("http", "trusted_proxies"), configs["dashboard"].text("monitor", "trusted_proxies"))
-}
-
-func TestUploads_FitThroughTheIngress(t *testing.T) {
-	t.Parallel()
-	c, _, configs := roles(t)
-	i := slices.IndexFunc(c.ingresses, func(i networkingv1.Ingress) bool { return i.Name == "anb-videos" })
-	size := c.ingresses[i].Annotations["nginx.ingress.kubernetes.io/proxy-body-size"]
-	mebibytes, err := strconv.ParseInt(strings.TrimSuffix(size, "m"), 10, 64)
-	require.NoError(t, err)
-	require.GreaterOrEqual(t, mebibytes*mib, configs["api"].number(t, "upload", "max_bytes")+mib, "the form is around the file")
 }
 
 func TestWorkers_AreScaledByAMetricThatIsThere(t *testing.T) {

@@ -104,8 +104,8 @@ func (c cluster) ingressProblems() (out []string) {
 // annotations are those of ingress-nginx that are used, as its documentation
 // spells them: no type knows them.
 var annotations = []string{
-	"limit-burst-multiplier", "limit-rpm", "proxy-body-size", "proxy-buffering", "proxy-next-upstream", "proxy-read-timeout",
-	"proxy-request-buffering", "proxy-send-timeout", "ssl-redirect", "use-regex", "whitelist-source-range",
+	"limit-burst-multiplier", "limit-connections", "limit-rpm", "limit-rps", "proxy-body-size", "proxy-buffering", "proxy-connect-timeout",
+	"proxy-read-timeout", "proxy-request-buffering", "proxy-send-timeout", "ssl-redirect", "use-regex", "whitelist-source-range",
 }
 
 func (c cluster) serves(b *networkingv1.IngressServiceBackend) bool {

@@ -105,6 +105,7 @@ type apiEntry struct {
 // apiJobDetail is all about one job.
 type apiJobDetail struct {
 	apiJobRow
+	RequestID   string       `json:"request_id"`
 	VideoStatus string       `json:"video_status"`
 	FailureCode string       `json:"failure_code"`
 	Original    *apiFile     `json:"original"`
@@ -116,7 +117,7 @@ type apiJobDetail struct {
 
 func detailAnswer(d Detail, now time.Time) apiJobDetail {
 	return apiJobDetail{
-		apiJobRow: rowAt(now)(d.Job), VideoStatus: d.Video.Status, FailureCode: d.Video.FailureCode,
+		apiJobRow: rowAt(now)(d.Job), RequestID: d.RequestID, VideoStatus: d.Video.Status, FailureCode: d.Video.FailureCode,
 		Original: fileAnswer(d.Original), Result: fileAnswer(d.Result), Events: list(d.Events, eventAnswer),
 		Payload: list(Redacted(d.Payload), func(e Entry) apiEntry { return apiEntry{e.Key, e.Value, e.Secret} }),
 		Attempts: list(d.Attempts, func(a Attempt) apiAttempt {

@@ -51,6 +51,7 @@ type Job struct {
 	StartedAt   time.Time // first claim; zero: never
 	AttemptAt   time.Time // when the latest attempt began; zero: none
 	FinishedAt  time.Time // zero: not finished
+	RequestID   string    // of the request that asked for it, as in logs; empty: none did
 
 	VideoExists  bool
 	Title        string

@@ -18,7 +18,7 @@ type store struct {
 // jobColumns are what a jobRow takes, of jobs j, videos v and users u.
 const jobColumns = `j.id, j.video_id, j.queue, j.state, j.attempt, j.max_attempts, j.fence, j.stage, j.progress, j.speed, j.worker,
 	j.reason, j.fingerprint, j.created_at, j.run_after, j.started_at, j.finished_at, j.discarded_at, j.cancel_requested,
-	j.lease_until, j.progressed_at, (SELECT a.started_at FROM job_attempts a WHERE a.job_id = j.id AND a.fence = j.fence) AS attempt_at,
+	j.lease_until, j.progressed_at, j.request_id, (SELECT a.started_at FROM job_attempts a WHERE a.job_id = j.id AND a.fence = j.fence) AS attempt_at,
 	v.id AS video, v.title, u.first_name || ' ' || u.last_name AS player, v.thumbnail_key, v.original_ms, v.start_ms`
 
 // jobTables join what jobColumns names to a selection of jobs.
@@ -46,6 +46,7 @@ type jobRow struct {
 	CancelRequested bool
 	LeaseUntil      *database.Time
 	ProgressedAt    *database.Time
+	RequestID       *string
 	AttemptAt       *database.Time
 	Video           *uuid.UUID
 	Title           *string
@@ -62,7 +63,7 @@ func (s store) job(r jobRow, now time.Time) Job {
 		Stage: r.Stage, Progress: r.Progress, Worker: r.Worker, Reason: r.Reason, Fingerprint: r.Fingerprint,
 		CreatedAt: r.CreatedAt.Time, RunAfter: r.RunAfter.Time, StartedAt: moment(r.StartedAt), FinishedAt: moment(r.FinishedAt),
 		AttemptAt: moment(r.AttemptAt), VideoExists: r.Video != nil, Title: text(r.Title), Player: text(r.Player), ThumbnailKey: text(r.ThumbnailKey),
-		Length: length(r.OriginalMS, r.StartMS),
+		Length: length(r.OriginalMS, r.StartMS), RequestID: text(r.RequestID),
 	}
 	j.State = s.state(r, now)
 	if j.Active() {

@@ -51,7 +51,7 @@ func (s store) claimOne(ctx context.Context, worker string, lease time.Duration,
 			worker = ?, stage = ?, progress = 0, speed = 0, started_at = coalesce(started_at, `+now+`), progressed_at = `+now+`
 		WHERE id = (SELECT id FROM jobs WHERE `+which+` AND state IN ('queued', 'retrying') AND run_after <= `+now+`
 			ORDER BY run_after, id LIMIT 1`+skip+`)
-		RETURNING id, video_id, queue, attempt, max_attempts, fence, created_at, started_at`,
+		RETURNING id, video_id, queue, attempt, max_attempts, fence, created_at, started_at, request_id`,
 		append([]any{database.Micros(lease), worker, StageProbe}, args...)...).Scan(&c)
 	return c, r.Error == nil && r.RowsAffected == 1, r.Error
 }

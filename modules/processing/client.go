@@ -84,8 +84,11 @@ func (c *Client) Enqueue(ctx context.Context, videoID uuid.UUID) (uuid.UUID, err
 		crash.At(crash.UploadRecorded)
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), wakeTimeout)
 		defer cancel()
+		ids := []any{slog.String("task_id", id.String()), slog.String("video_id", videoID.String())}
 		if err := c.bus.Send(ctx, c.config.Queue, TaskName, id.String()); err != nil {
-			c.log.WarnContext(ctx, "wake-up failed, the sweeper will", slog.String("task_id", id.String()), slog.Any("error", err))
+			c.log.WarnContext(ctx, "job queued; wake-up failed, the sweeper will", append(ids, slog.Any("error", err))...)
+		} else {
+			c.log.InfoContext(ctx, "job queued, worker woken", ids...)
 		}
 		crash.At(crash.EnqueueSent)
 	})

@@ -1,6 +1,7 @@
 package processing
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"anb/platform/database"
+	"anb/platform/logging"
 )
 
 // State is where a job stands.
@@ -96,6 +98,16 @@ type claim struct {
 	Fence       int64
 	CreatedAt   database.Time // of the job
 	StartedAt   database.Time // its first claim
+	RequestID   *string       // of the request that asked for the job; nil: none did
+}
+
+// logged is ctx whose log lines carry the id of the request that asked for the
+// job.
+func (c claim) logged(ctx context.Context) context.Context {
+	if c.RequestID == nil {
+		return ctx
+	}
+	return logging.WithRequestID(ctx, *c.RequestID)
 }
 
 // last reports whether no attempt is left after this one.

@@ -117,15 +117,17 @@ const (
 )
 
 // exit counts how a run of ffmpeg ended.
-func (m *measures) exit(err error) {
-	class := exitStopped
+func (m *measures) exit(err error) { m.exits.WithLabelValues(exitClass(err)).Inc() }
+
+// exitClass tells how a run of ffmpeg ended.
+func exitClass(err error) string {
 	switch exit, bad := errors.AsType[*ffmpeg.ExitError](err); {
 	case err == nil:
-		class = exitOK
+		return exitOK
 	case bad && exit.Signal != 0:
-		class = exitSignal
-	case !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded):
-		class = exitError
+		return exitSignal
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return exitStopped
 	}
-	m.exits.WithLabelValues(class).Inc()
+	return exitError
 }

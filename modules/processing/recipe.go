@@ -96,6 +96,9 @@ type Job struct {
 	OnLine    func(string)
 	OnCommand func(string)
 	OnExit    func(error)
+	// Log, if set, is told when each run of ffmpeg begins and ends; else the
+	// encoder's is.
+	Log *slog.Logger
 }
 
 // File is a finished file.

@@ -1,6 +1,7 @@
 package processing
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -51,18 +52,37 @@ func (e *Encoder) Encode(ctx context.Context, j Job, report Report) (Output, err
 // runner runs ffmpeg.
 type runner func(context.Context, ffmpeg.Command) (ffmpeg.Result, error)
 
-// runner is Tools.Run that tells a job's owner of each run.
+// runner is Tools.Run that tells a job's owner and the log of each run.
 func (e *Encoder) runner(j Job) runner {
+	log := cmp.Or(j.Log, e.log)
 	return func(ctx context.Context, c ffmpeg.Command) (ffmpeg.Result, error) {
 		if j.OnCommand != nil {
 			j.OnCommand(e.tools.Line(c))
 		}
+		codec, began := slog.String("codec", codecIn(c.Args)), time.Now()
+		log.InfoContext(ctx, "ffmpeg started", codec)
 		result, err := e.tools.Run(ctx, c)
 		if j.OnExit != nil {
 			j.OnExit(err)
 		}
+		ended := []any{codec, slog.String("exit", exitClass(err)), slog.Duration("took", time.Since(began))}
+		if exit, bad := exitOf(err); bad {
+			ended = append(ended, slog.Int("exit_code", exit.Code))
+		}
+		log.InfoContext(ctx, "ffmpeg ended", ended...)
 		return result, err
 	}
+}
+
+// codecIn is what encodes the pictures by ffmpeg's arguments, copy when nothing
+// does.
+func codecIn(args []string) string {
+	for i := len(args) - 2; i >= 0; i-- {
+		if args[i] == "-c:v" || args[i] == "-c" {
+			return args[i+1]
+		}
+	}
+	return ""
 }
 
 // forget makes the next job prepare its artwork anew, unless that has happened.

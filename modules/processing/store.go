@@ -10,6 +10,7 @@ import (
 	"gorm.io/gorm"
 
 	"anb/platform/database"
+	"anb/platform/logging"
 )
 
 // store is the only one to read and write jobs and their attempts.
@@ -23,15 +24,19 @@ type jobRow struct {
 	MaxAttempts int
 	RunAfter    database.Time
 	CreatedAt   database.Time
+	RequestID   *string
 }
 
 func (jobRow) TableName() string { return "jobs" }
 
-// enqueue inserts a job, due at once.
+// enqueue inserts a job, due at once, with the request id that ctx carries.
 func (s store) enqueue(ctx context.Context, id, videoID uuid.UUID, c Config, now time.Time) error {
 	// The database's clock decides what is due; a fast clock here must not
 	// make the job wait.
 	r := jobRow{ID: id, VideoID: videoID, Queue: c.Queue, State: Queued, MaxAttempts: c.MaxAttempts, RunAfter: database.At(time.Unix(0, 0)), CreatedAt: database.At(now)}
+	if request := logging.RequestID(ctx); request != "" {
+		r.RequestID = &request
+	}
 	return s.db.Write(ctx).Create(&r).Error
 }
 
@@ -133,7 +138,7 @@ type lostJob struct {
 // expired lists running jobs whose lease has ended.
 func (s store) expired(ctx context.Context, limit int) ([]lostJob, error) {
 	var out []lostJob
-	err := s.db.Read(ctx).Table("jobs").Select("id, video_id, queue, attempt, max_attempts, fence, reason").
+	err := s.db.Read(ctx).Table("jobs").Select("id, video_id, queue, attempt, max_attempts, fence, reason, request_id").
 		Where("state = 'running' AND lease_until < " + s.db.Now()).Order("lease_until").Limit(limit).Find(&out).Error
 	return out, err
 }

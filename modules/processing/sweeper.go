@@ -43,6 +43,7 @@ func (w *Worker) Sweep(ctx context.Context) error {
 // reason of a job whose attempts run out is that of its last recorded failure; if
 // there is none, its workers died each time.
 func (w *Worker) reclaim(ctx context.Context, l lostJob) (to State, err error) {
+	ctx = l.Claim.logged(ctx)
 	err = w.DB.InTx(ctx, func(ctx context.Context) error {
 		cancelled, err := w.store.stillExpired(ctx, l.Claim)
 		if err != nil {

@@ -88,7 +88,7 @@ func (w *Worker) Handle(ctx context.Context, id string) {
 	case ok:
 		crash.At(crash.ClaimTaken)
 		w.measures.claimed(c)
-		w.run(ctx, c)
+		w.run(c.logged(ctx), c)
 	default:
 		w.Log.DebugContext(ctx, "nothing due, or already claimed", slog.String("task_id", id))
 	}
@@ -189,7 +189,7 @@ func (w *Worker) attempt(ctx context.Context, c claim, log *slog.Logger) (made p
 	}
 	job := Job{
 		Path: path, Source: source, Start: original.Start, Dir: encode,
-		Player: original.Player, City: original.City, OnLine: made.said.line, OnCommand: made.said.command, OnExit: w.measures.exit,
+		Player: original.Player, City: original.City, OnLine: made.said.line, OnCommand: made.said.command, OnExit: w.measures.exit, Log: log,
 	}
 	out, err := w.Encoder.Encode(ctx, job, pulse.report)
 	if err != nil {

@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -45,9 +47,12 @@ func (t *Tools) run(ctx context.Context, j job) (*tail, error) {
 		job: j, confinement: t.confinement, stderr: errs, group: &group{},
 		started: make(chan struct{}), exited: make(chan struct{}), reap: make(chan struct{}), done: make(chan error, 1),
 	}
+	program, began := slog.String("program", filepath.Base(j.program)), time.Now()
+	t.log.DebugContext(ctx, "program started", program)
 	go c.live(ctx)
 	overMemory, err := t.attend(ctx, c)
 	errs.flush()
+	t.log.DebugContext(ctx, "program ended", program, slog.Duration("took", time.Since(began)), slog.Bool("well", err == nil))
 	switch {
 	case err == nil:
 		return errs, nil

@@ -57,7 +57,7 @@ the public. DATABASE_URL and REDIS_URL are not read here.`,
 			if err := migrateUp(cmd.Context(), config, logging.New(os.Stderr, logging.Config{Level: "warn", Format: "text"})); err != nil {
 				return err
 			}
-			return run(cmd.Context(), config, devServices)
+			return run(cmd.Context(), config, cmd.Name(), devServices)
 		},
 	}
 	c.Flags().StringVar(&data, "data", "data", "the folder for everything")

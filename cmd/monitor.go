@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"anb/cmd/internal/app"
 	"anb/platform/lifecycle"
-	"anb/platform/logging"
 )
 
 func monitorCommand(g *global) *cobra.Command {
@@ -47,7 +45,7 @@ Redis is away.`,
 			if err := validateMonitor(config); err != nil {
 				return err
 			}
-			return runMonitor(cmd.Context(), config)
+			return runMonitor(cmd.Context(), config, cmd.Name())
 		},
 	}
 	c.Flags().IntVar(&port, "port", 5555, "the port of monitor.addr")
@@ -73,8 +71,9 @@ func validateMonitor(c app.Config) error {
 }
 
 // runMonitor runs the dashboard until ctx ends.
-func runMonitor(ctx context.Context, c app.Config) (err error) {
-	log := logging.New(os.Stderr, c.Log)
+func runMonitor(ctx context.Context, c app.Config, name string) (err error) {
+	log, end := openLog(c.Log, name)
+	defer end()
 	a, err := app.OpenMonitor(ctx, c, versionString(), log)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"runtime/debug"
 
@@ -105,10 +106,18 @@ func (g *global) load(flags map[string]any) (app.Config, *app.Effective, error) 
 	return app.Load(app.Source{Defaults: g.defaults, File: g.file, Environ: os.Environ(), Flags: flags, SeedNames: true})
 }
 
+// openLog returns the logger of a role that runs until it is stopped, and what
+// writes its last lines.
+func openLog(c logging.Config, role string) (*slog.Logger, func()) {
+	host, _ := os.Hostname() // one without a name is "unknown"
+	return logging.Open(os.Stderr, c, role, host)
+}
+
 // run opens the application, waits for its database, and runs the services
-// that role makes until ctx ends.
-func run(ctx context.Context, c app.Config, role func(context.Context, *app.App) ([]lifecycle.Service, error)) (err error) {
-	log := logging.New(os.Stderr, c.Log)
+// that the named role makes until ctx ends.
+func run(ctx context.Context, c app.Config, name string, role func(context.Context, *app.App) ([]lifecycle.Service, error)) (err error) {
+	log, end := openLog(c.Log, name)
+	defer end()
 	a, err := app.Open(ctx, c, versionString(), log)
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ ends at once.`,
 			if err := validate(config, true); err != nil {
 				return err
 			}
-			return run(cmd.Context(), config, func(ctx context.Context, a *app.App) ([]lifecycle.Service, error) {
+			return run(cmd.Context(), config, cmd.Name(), func(ctx context.Context, a *app.App) ([]lifecycle.Service, error) {
 				if err := a.Ready(ctx); err != nil {
 					return nil, err
 				}

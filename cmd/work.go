@@ -39,7 +39,7 @@ leases bring them back.`,
 			if err := validate(config, false); err != nil {
 				return err
 			}
-			return run(cmd.Context(), config, func(ctx context.Context, a *app.App) ([]lifecycle.Service, error) {
+			return run(cmd.Context(), config, cmd.Name(), func(ctx context.Context, a *app.App) ([]lifecycle.Service, error) {
 				if err := a.Ready(ctx); err != nil {
 					return nil, err
 				}

@@ -12,7 +12,8 @@ import (
 // Config says what is logged and how.
 type Config struct {
 	Level  string `mapstructure:"level"`  // debug, info, warn or error
-	Format string `mapstructure:"format"` // text or json
+	Format string `mapstructure:"format"` // text or json, on stderr
+	Dir    string `mapstructure:"dir"`    // a folder for the lines as JSON too; empty: none
 }
 
 // Validate reports every problem at once.
@@ -31,14 +32,28 @@ func (c Config) Validate() error {
 // New returns a logger that writes to w and adds the request id that the
 // context of a line carries. The configuration must be valid.
 func New(w io.Writer, c Config) *slog.Logger {
+	if c.Format == "json" {
+		return slog.New(handler{slog.NewJSONHandler(w, c.options())})
+	}
+	return slog.New(handler{slog.NewTextHandler(w, c.options())})
+}
+
+// Open returns New's logger, which appends the same lines as JSON to
+// <role>-<host>.log in the folder of c, if there is one. A folder that is full,
+// slow or not to be written stops nobody: its lines are on w. The caller calls end.
+func Open(w io.Writer, c Config, role, host string) (log *slog.Logger, end func()) {
+	log = New(w, c)
+	if c.Dir == "" {
+		return log, func() {}
+	}
+	f := openFolder(c.Dir, role, host, log)
+	return slog.New(handler{slog.NewMultiHandler(log.Handler().(handler).Handler, slog.NewJSONHandler(f, c.options()))}), f.Close
+}
+
+func (c Config) options() *slog.HandlerOptions {
 	var level slog.Level
 	_ = level.UnmarshalText([]byte(c.Level)) // Validate has seen it
-	options := &slog.HandlerOptions{Level: level}
-	var h slog.Handler = slog.NewTextHandler(w, options)
-	if c.Format == "json" {
-		h = slog.NewJSONHandler(w, options)
-	}
-	return slog.New(handler{h})
+	return &slog.HandlerOptions{Level: level}
 }
 
 type requestID struct{}

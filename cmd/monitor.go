@@ -89,6 +89,9 @@ func runMonitor(ctx context.Context, c app.Config, name string) (err error) {
 	if err != nil {
 		return err
 	}
+	if services, err = a.WithMetrics(ctx, services); err != nil {
+		return err
+	}
 	defer log.Info("stopped")
 	return lifecycle.Run(ctx, log, services...)
 }

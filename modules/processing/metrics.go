@@ -18,6 +18,8 @@ type measures struct {
 	jobs, retries, seconds, exits *prometheus.CounterVec
 	wait, run                     *prometheus.HistogramVec
 	ratio                         *prometheus.GaugeVec
+	tidied                        prometheus.Gauge
+	removed, freed                prometheus.Counter
 
 	mu     sync.Mutex
 	latest map[string][]pace
@@ -50,10 +52,15 @@ func newMeasures(r prometheus.Registerer, queues []string) (*measures, error) {
 		ratio: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "anb_job_realtime_ratio", Help: "Seconds of video for each second of work, over the latest 20 jobs; 0 until there is one.",
 		}, []string{"queue"}),
-		latest: map[string][]pace{},
+		tidied: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "anb_janitor_last_success_timestamp_seconds", Help: "When this worker last looked through all files without an error; 0: not yet.",
+		}),
+		removed: prometheus.NewCounter(prometheus.CounterOpts{Name: "anb_janitor_removed_files_total", Help: "Files without a row, or staged by dead processes, that were removed."}),
+		freed:   prometheus.NewCounter(prometheus.CounterOpts{Name: "anb_janitor_removed_bytes_total", Help: "Bytes of removed files without a row."}),
+		latest:  map[string][]pace{},
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.jobs, m.retries, m.seconds, m.exits, m.wait, m.run, m.ratio} {
+	for _, c := range []prometheus.Collector{m.jobs, m.retries, m.seconds, m.exits, m.wait, m.run, m.ratio, m.tidied, m.removed, m.freed} {
 		errs = append(errs, r.Register(c))
 	}
 	for _, q := range queues {
@@ -73,6 +80,16 @@ func newMeasures(r prometheus.Registerer, queues []string) (*measures, error) {
 		return nil, fmt.Errorf("register metrics of jobs: %w", err)
 	}
 	return m, nil
+}
+
+// Tidied counts what a janitor beside this worker removed, and whether it came to
+// the end.
+func (w *Worker) Tidied(t Tidied, err error) {
+	w.measures.removed.Add(float64(t.Files + t.Staged))
+	w.measures.freed.Add(float64(t.Bytes))
+	if err == nil {
+		w.measures.tidied.SetToCurrentTime()
+	}
 }
 
 // claimed observes how long a job has waited, if nobody has tried it before.

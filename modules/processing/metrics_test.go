@@ -123,6 +123,16 @@ func TestMetrics_FollowJobsToTheirEnds(t *testing.T) {
 	}
 }
 
+func TestMetrics_TellOfTheJanitorBesideTheWorker(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, dbtest.SQLite(t), nil)
+	b.Tidied(Tidied{Files: 2, Bytes: 300}, ErrRestored)
+	b.requireMetrics(t, "anb_janitor_last_success_timestamp_seconds 0", "anb_janitor_removed_files_total 2", "anb_janitor_removed_bytes_total 300")
+	b.Tidied(Tidied{Files: 1, Bytes: 30, Staged: 4}, nil)
+	b.requireMetrics(t, "anb_janitor_removed_files_total 7", "anb_janitor_removed_bytes_total 330")
+	require.NotContains(t, b.metrics(t), "anb_janitor_last_success_timestamp_seconds 0\n")
+}
+
 func TestMetrics_RatioIsOfTheLatestJobs(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, dbtest.SQLite(t), nil)

@@ -19,8 +19,8 @@ type handler struct{ *service }
 func (m *Module) Routes(e *echo.Echo) {
 	h, own := m.http, m.Require
 	drain := httpserver.Drain(m.Config.MaxBytes + drainMore)
-	e.POST("/api/videos/upload", h.upload, drain, own)
-	e.POST("/api/videos", h.upload, drain, own)
+	e.POST("/api/videos/upload", h.upload, drain, own, h.measures.uploads)
+	e.POST("/api/videos", h.upload, drain, own, h.measures.uploads)
 	httpserver.GET(e, "/api/videos", h.list, own)
 	httpserver.GET(e, "/api/videos/:video_id", h.detail, own)
 	e.DELETE("/api/videos/:video_id", h.delete, own)

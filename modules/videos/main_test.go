@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"anb/db/dbtest"
@@ -129,7 +130,7 @@ func setup(t *testing.T, d *database.DB, change ...func(*Deps)) *bundle {
 		DB: d, Originals: open(b.folder), Processed: open(b.public), Inspector: b.inspector, Queue: b.queue,
 		Reason: func(code string) string { return "Motivo " + code + "." }, Public: cache.New(time.Minute, 100, clock),
 		SigningKey: []byte(strings.Repeat("k", 32)), Require: requireUser, Now: clock, Log: log,
-		ReadTimeout: 10 * time.Second, SendTimeout: 10 * time.Second,
+		Metrics: prometheus.NewRegistry(), ReadTimeout: 10 * time.Second, SendTimeout: 10 * time.Second,
 		Config: Config{MaxBytes: maxTest, Formats: []string{"mp4", "mov"}, OriginalTTL: time.Minute},
 	}
 	for _, f := range change {

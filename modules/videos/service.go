@@ -18,8 +18,9 @@ import (
 
 type service struct {
 	Deps
-	store store
-	slots *slots
+	store    store
+	slots    *slots
+	measures *measures
 }
 
 // Receipt is what an accepted upload gets.

@@ -183,6 +183,7 @@ func (h handler) receiveFile(ctx context.Context, part *multipart.Part, in *inco
 	sum := sha256.New()
 	into := io.MultiWriter(sinkTo{file}, sum)
 	in.bytes, err = io.CopyBuffer(into, struct{ io.Reader }{io.LimitReader(part, h.Config.MaxBytes+1)}, make([]byte, 64<<10))
+	h.measures.bytes.Add(float64(in.bytes))
 	var written writeError
 	switch {
 	case errors.As(err, &written):

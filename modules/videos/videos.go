@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"anb/platform/cache"
 	"anb/platform/database"
@@ -49,6 +50,7 @@ type Deps struct {
 	Require     echo.MiddlewareFunc // refuses anonymous requests
 	Now         func() time.Time
 	Log         *slog.Logger
+	Metrics     prometheus.Registerer
 	ReadTimeout time.Duration // for each chunk of an upload
 	MinRate     int64         // bytes a second that an upload must bring; 0: any
 	SendTimeout time.Duration // for each chunk of a download or stream
@@ -65,7 +67,7 @@ type Module struct {
 func New(d Deps) (*Module, error) {
 	switch {
 	case d.DB == nil, d.Originals == nil, d.Processed == nil, d.Inspector == nil, d.Queue == nil, d.Reason == nil,
-		d.Public == nil, d.Require == nil, d.Now == nil, d.Log == nil, d.ReadTimeout <= 0, d.SendTimeout <= 0:
+		d.Public == nil, d.Require == nil, d.Now == nil, d.Log == nil, d.Metrics == nil, d.ReadTimeout <= 0, d.SendTimeout <= 0:
 		return nil, errors.New("videos: a dependency is missing")
 	case len(d.SigningKey) < 32:
 		return nil, errors.New("videos: the signing key has fewer than 32 bytes")
@@ -73,6 +75,10 @@ func New(d Deps) (*Module, error) {
 		return nil, errors.New("videos: the configuration lacks a limit")
 	}
 	d.Config.Formats = slices.Clone(d.Config.Formats)
-	s := &service{Deps: d, store: store{d.DB}, slots: newSlots(d.Config.PerPlayer, d.Config.AtOnce)}
+	m, err := newMeasures(d.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	s := &service{Deps: d, store: store{d.DB}, measures: m, slots: newSlots(d.Config.PerPlayer, d.Config.AtOnce)}
 	return &Module{service: s, http: handler{s}}, nil
 }

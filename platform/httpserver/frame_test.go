@@ -172,8 +172,8 @@ func TestNew_FindsTheClientsAddress(t *testing.T) {
 func TestNew_ObservesTemplatesNotPaths(t *testing.T) {
 	t.Parallel()
 	var seen []string
-	e, err := New(sound(), slog.New(slog.DiscardHandler), func(route, method string, status int, _ time.Duration) {
-		seen = append(seen, method+" "+route+" "+http.StatusText(status))
+	e, err := New(sound(), slog.New(slog.DiscardHandler), func(route, method string, status int, problem string, _ time.Duration) {
+		seen = append(seen, strings.TrimSpace(method+" "+route+" "+http.StatusText(status)+" "+problem))
 	})
 	require.NoError(t, err)
 	GET(e, "/things/:id", func(c echo.Context) error { return c.NoContent(http.StatusOK) })
@@ -184,6 +184,7 @@ func TestNew_ObservesTemplatesNotPaths(t *testing.T) {
 	require.Equal(t, []string{"GET /things/:id OK", "GET /things/:id OK"}, seen[:2])
 	require.NotContains(t, strings.Join(seen, " "), "secret", "the number of series stays bounded")
 	require.Len(t, seen, 4)
+	require.True(t, strings.HasSuffix(seen[2], "Not Found NOT_FOUND"), seen[2])
 	require.Equal(t, []string{"GET /things/:id"}, Routes(e))
 }
 

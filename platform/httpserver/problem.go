@@ -85,6 +85,9 @@ func Fault(err error) *fault.Error { return asFault(err) }
 // Status is the status of a fault.
 func Status(f *fault.Error) int { return statusOf[f.Kind] }
 
+// problemKey is where errorHandler leaves the code that it answered.
+const problemKey = "httpserver.problem"
+
 // errorHandler answers err, and logs it when it is the server's.
 func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 	return func(err error, c echo.Context) {
@@ -105,6 +108,7 @@ func errorHandler(log *slog.Logger) echo.HTTPErrorHandler {
 		if c.Response().Committed {
 			return
 		}
+		c.Set(problemKey, f.Code)
 		h := c.Response().Header()
 		switch f.Kind {
 		case fault.Unauthenticated:

@@ -22,8 +22,9 @@ import (
 )
 
 // Observe is told of each finished request: the route's template, the method,
-// the status, and how long it took.
-type Observe func(route, method string, status int, took time.Duration)
+// the status, the code of the problem that was answered, empty when none was,
+// and how long it took.
+type Observe func(route, method string, status int, problem string, took time.Duration)
 
 // New returns an echo without routes: errors become problem documents, panics
 // become 500, a trailing slash means the same route. observe may be nil.
@@ -101,7 +102,8 @@ func frame(log *slog.Logger, observe Observe, e *echo.Echo) echo.MiddlewareFunc 
 			}
 			route, took := c.Path(), time.Since(began)
 			if observe != nil {
-				observe(route, c.Request().Method, c.Response().Status, took)
+				problem, _ := c.Get(problemKey).(string)
+				observe(route, c.Request().Method, c.Response().Status, problem, took)
 			}
 			log.DebugContext(c.Request().Context(), "request", slog.String("method", c.Request().Method),
 				slog.String("route", route), slog.Int("status", c.Response().Status), slog.Duration("took", took))

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/redis/go-redis/v9"
 
 	"anb/db"
@@ -41,6 +42,7 @@ type App struct {
 	inspector *processing.Inspector
 	metrics   *metrics.Registry
 	gate      lifecycle.Gate
+	healthy   []func() error // of the roles that run; each fails while its role does not work
 	closers   []func() error
 }
 
@@ -73,7 +75,7 @@ func Open(ctx context.Context, c Config, version string, log *slog.Logger) (_ *A
 	return a, nil
 }
 
-// openServers opens the database and the bus.
+// openServers opens the database and the bus, and has the metrics tell of them.
 func (a *App) openServers(ctx context.Context) (err error) {
 	if a.db, err = database.Open(a.config.Database, a.log); err != nil {
 		return err
@@ -83,8 +85,16 @@ func (a *App) openServers(ctx context.Context) (err error) {
 		return err
 	}
 	a.onClose(a.redis.Close)
-	a.bus, err = taskbus.New(taskbus.Options{Redis: a.redis, Log: a.log})
-	return err
+	if a.bus, err = taskbus.New(taskbus.Options{Redis: a.redis, Log: a.log}); err != nil {
+		return err
+	}
+	pool, err := a.db.SQL()
+	if err != nil {
+		return err
+	}
+	a.metrics.Dependency("database", a.db.Ping)
+	a.metrics.Dependency("redis", a.bus.Ping)
+	return a.metrics.Register(collectors.NewDBStatsCollector(pool, "anb"))
 }
 
 func (a *App) onClose(f func() error) { a.closers = append(a.closers, f) }
@@ -189,7 +199,7 @@ func (a *App) wire() (m modules, err error) {
 	m.videos, err = videos.New(videos.Deps{
 		DB: a.db, Originals: a.originals, Processed: a.processed, Inspector: m.client, Queue: m.client, Reason: m.client.Explain,
 		Public: public, SigningKey: key, PublicURL: c.HTTP.PublicURL, Require: m.auth.Require, Now: time.Now, Log: a.log,
-		ReadTimeout: c.HTTP.ReadTimeout, MinRate: c.HTTP.MinRate, SendTimeout: c.HTTP.WriteTimeout,
+		ReadTimeout: c.HTTP.ReadTimeout, MinRate: c.HTTP.MinRate, SendTimeout: c.HTTP.WriteTimeout, Metrics: a.metrics,
 		Config: videos.Config{
 			MaxBytes: c.Upload.MaxBytes, Formats: c.Upload.Formats, OriginalTTL: c.Upload.OriginalTTL, RepeatWindow: c.Upload.RepeatWindow,
 			PerPlayer: c.Upload.PerPlayer, AtOnce: c.Upload.AtOnce,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -94,9 +95,11 @@ func (a *App) Work(ctx context.Context) ([]lifecycle.Service, error) {
 	}
 	janitor := a.janitor(catalog)
 	tidy := func(ctx context.Context) error {
-		_, err := janitor.Clean(ctx)
+		done, err := janitor.Clean(ctx)
+		w.Tidied(done, err)
 		return errors.Join(w.SweepScratch(ctx), w.ForgetWorkers(ctx), w.ForgetSamples(ctx), err)
 	}
+	a.healthy = append(a.healthy, func() error { return consumer.Healthy(time.Now()) })
 	sample := func(ctx context.Context) error { return errors.Join(w.SampleQueues(ctx), w.SampleSelf(ctx)) }
 	a.log.InfoContext(ctx, "working", slog.String("worker", id), slog.Int("concurrency", c.Work.Concurrency),
 		slog.Any("queues", c.Work.Queues), slog.String("codec", encoder.Codec()), slog.String("version", a.version))
@@ -146,7 +149,7 @@ func watch(w *taskbus.Worker, bus *taskbus.Bus, log *slog.Logger) func(context.C
 	}
 }
 
-// WithMetrics adds the listener of /metrics, if one is configured.
+// WithMetrics adds the listener of /metrics and /healthz, if one is configured.
 func (a *App) WithMetrics(ctx context.Context, services []lifecycle.Service) ([]lifecycle.Service, error) {
 	if a.config.Metrics.Addr == "" {
 		return services, nil
@@ -158,8 +161,25 @@ func (a *App) WithMetrics(ctx context.Context, services []lifecycle.Service) ([]
 	a.log.InfoContext(ctx, "serving metrics", slog.String("addr", ln.Addr().String()))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.metrics)
+	mux.HandleFunc("GET /healthz", a.health)
 	srv := httpserver.Server(a.config.HTTP, mux, a.log)
 	return append(services, lifecycle.Service{
 		Name: "metrics", Run: lifecycle.HTTP(a.log, srv, ln, &lifecycle.Gate{}, 0, time.Second),
 	}), nil
+}
+
+// health answers GET /healthz beside the metrics: 200 while the process does what
+// it is for, else 503. That what it needs is away is no illness of its own, but
+// for a worker, which can do nothing then.
+func (a *App) health(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	for _, healthy := range a.healthy {
+		if err := healthy(); err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, err.Error()+"\n") // who asked may have gone
+			return
+		}
+	}
+	_, _ = io.WriteString(w, "ok\n")
 }

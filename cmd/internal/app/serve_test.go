@@ -15,12 +15,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"anb/platform/lifecycle"
+	"anb/platform/metrics"
 )
 
 // serve runs the API role at addr until the test ends.
 func serve(t *testing.T, a *App, addr string) {
 	t.Helper()
 	a.config.HTTP.Addr = addr
+	a.metrics = metrics.New("1.2.3") // open has made modules that tell theirs
 	services, err := a.Serve(t.Context())
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))

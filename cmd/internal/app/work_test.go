@@ -27,3 +27,19 @@ func TestWork_ObeysOperatorsAndTellsOfItsJobs(t *testing.T) {
 		require.Contains(t, w.Body.String(), `anb_jobs_total{kind="process",outcome="done",queue="`+queue+`"} 0`)
 	}
 }
+
+func TestHealth_IsThatOfTheRolesThatRunHere(t *testing.T) {
+	t.Parallel()
+	ffmpegtest.Require(t)
+	a, _ := open(t, "sqlite:"+filepath.Join(t.TempDir(), "x.db"), "ANB_ENCODER_WIDTH=64", "ANB_ENCODER_HEIGHT=64", "ANB_ENCODER_CODEC=libx264")
+	ask := func() *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		a.health(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/healthz", nil))
+		return w
+	}
+	require.Equal(t, http.StatusOK, ask().Code, "no role has anything against it")
+	_, err := a.Work(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, http.StatusServiceUnavailable, ask().Code, "a worker that does not run")
+	require.Equal(t, "worker does not consume\n", ask().Body.String())
+}

@@ -53,3 +53,24 @@ func TestFree_OfAPlaceThatHangsIsAskedOnceAndHoldsUpNobodyForLong(t *testing.T) 
 		require.Contains(t, scrape(t, r), `anb_storage_free_bytes{place="hung"} 1`)
 	})
 }
+
+func TestDependency_IsUpOnlyWhileItAnswers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := metrics.New("dev")
+		down, hang := error(nil), make(chan struct{})
+		r.Dependency("redis", func(context.Context) error { return down })
+		r.Dependency("database", func(context.Context) error {
+			<-hang
+			return nil
+		})
+		require.Contains(t, scrape(t, r), `anb_dependency_up{dependency="redis"} 1`)
+		down = errors.New("refused")
+		text := scrape(t, r)
+		require.Contains(t, text, `anb_dependency_up{dependency="redis"} 0`)
+		require.Contains(t, text, `anb_dependency_up{dependency="database"} 0`)
+		close(hang)
+		synctest.Wait()
+		require.Contains(t, scrape(t, r), `anb_dependency_up{dependency="database"} 1`)
+	})
+}

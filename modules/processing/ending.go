@@ -108,6 +108,7 @@ func (w *Worker) fail(ctx context.Context, e ending, f *Failure) error {
 		return err
 	}
 	w.measures.ended(c, to)
+	w.measures.failures.WithLabelValues(c.Queue, string(f.Reason)).Inc()
 	why := []any{e.took(), slog.String("reason", string(f.Reason)), slog.Any("error", f.Err)}
 	if postponed {
 		e.log.WarnContext(ctx, "attempt failed for want of room or storage, and does not count", why...)

@@ -15,11 +15,12 @@ import (
 // measures are what a worker tells Prometheus. Labels are queues, kinds and a
 // few words, never a job, a video or a player.
 type measures struct {
-	jobs, retries, seconds, exits *prometheus.CounterVec
-	wait, run                     *prometheus.HistogramVec
-	ratio                         *prometheus.GaugeVec
-	tidied                        prometheus.Gauge
-	removed, freed                prometheus.Counter
+	jobs, retries, failures *prometheus.CounterVec
+	seconds, exits          *prometheus.CounterVec
+	wait, run               *prometheus.HistogramVec
+	ratio                   *prometheus.GaugeVec
+	tidied                  prometheus.Gauge
+	removed, freed          prometheus.Counter
 
 	mu     sync.Mutex
 	latest map[string][]pace
@@ -45,6 +46,8 @@ func newMeasures(r prometheus.Registerer, queues []string) (*measures, error) {
 	m := &measures{
 		jobs:    counter("anb_jobs_total", "Jobs that this worker ended, by the state in which they are: done, dead or cancelled.", "queue", "kind", "outcome"),
 		retries: counter("anb_job_retries_total", "Times that a job was put back to be tried again.", "queue", "kind"),
+		failures: counter("anb_attempt_failures_total",
+			"Attempts that failed, by reason; lost: the worker fell silent. Those for want of room or storage are in it.", "queue", "reason"),
 		wait:    histogram("anb_job_wait_seconds", "Time from when a job was made until its first attempt began; later attempts are not in it."),
 		run:     histogram("anb_job_run_seconds", "Time that attempts took which ended well."),
 		seconds: counter("anb_video_seconds_total", "Seconds of video that were published.", "queue"),
@@ -60,7 +63,7 @@ func newMeasures(r prometheus.Registerer, queues []string) (*measures, error) {
 		latest:  map[string][]pace{},
 	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.jobs, m.retries, m.seconds, m.exits, m.wait, m.run, m.ratio, m.tidied, m.removed, m.freed} {
+	for _, c := range []prometheus.Collector{m.jobs, m.retries, m.failures, m.seconds, m.exits, m.wait, m.run, m.ratio, m.tidied, m.removed, m.freed} {
 		errs = append(errs, r.Register(c))
 	}
 	for _, q := range queues {
@@ -68,6 +71,10 @@ func newMeasures(r prometheus.Registerer, queues []string) (*measures, error) {
 			m.jobs.WithLabelValues(q, TaskName, string(outcome))
 		}
 		m.retries.WithLabelValues(q, TaskName)
+		for _, reason := range Reasons() {
+			m.failures.WithLabelValues(q, string(reason))
+		}
+		m.failures.WithLabelValues(q, string(outcomeLost))
 		m.wait.WithLabelValues(q, TaskName)
 		m.run.WithLabelValues(q, TaskName)
 		m.seconds.WithLabelValues(q)

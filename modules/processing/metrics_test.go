@@ -109,6 +109,11 @@ func TestMetrics_FollowJobsToTheirEnds(t *testing.T) {
 		`anb_jobs_total{kind="process",outcome="dead",queue="q"} 1`,
 		`anb_jobs_total{kind="process",outcome="cancelled",queue="q"} 1`,
 		`anb_job_retries_total{kind="process",queue="q"} 3`,
+		`anb_attempt_failures_total{queue="q",reason="killed"} 1`,
+		`anb_attempt_failures_total{queue="q",reason="no_space"} 1`,
+		`anb_attempt_failures_total{queue="q",reason="truncated"} 1`,
+		`anb_attempt_failures_total{queue="q",reason="lost"} 1`,
+		`anb_attempt_failures_total{queue="q",reason="timeout"} 0`,
 		`anb_job_wait_seconds_count{kind="process",queue="q"} 3`, // of those that Handle has claimed, once each
 		`anb_job_run_seconds_count{kind="process",queue="q"} 1`,
 		`anb_video_seconds_total{queue="q"} 35`,

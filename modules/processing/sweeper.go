@@ -24,6 +24,7 @@ func (w *Worker) Sweep(ctx context.Context) error {
 		switch to, err := w.reclaim(ctx, l); {
 		case err == nil:
 			w.measures.ended(l.Claim, to)
+			w.measures.failures.WithLabelValues(l.Claim.Queue, string(outcomeLost)).Inc()
 		case !errors.Is(err, errLost):
 			errs = append(errs, fmt.Errorf("reclaim job %s: %w", l.Claim.ID, err))
 		}

@@ -88,7 +88,7 @@ func (c *Client) Enqueue(ctx context.Context, videoID uuid.UUID) (uuid.UUID, err
 		if err := c.bus.Send(ctx, c.config.Queue, TaskName, id.String()); err != nil {
 			c.log.WarnContext(ctx, "job queued; wake-up failed, the sweeper will", append(ids, slog.Any("error", err))...)
 		} else {
-			c.log.InfoContext(ctx, "job queued, worker woken", ids...)
+			c.log.DebugContext(ctx, "job queued, worker woken", ids...)
 		}
 		crash.At(crash.EnqueueSent)
 	})

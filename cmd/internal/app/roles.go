@@ -169,8 +169,8 @@ func (a *App) WithMetrics(ctx context.Context, services []lifecycle.Service) ([]
 }
 
 // health answers GET /healthz beside the metrics: 200 while the process does what
-// it is for, else 503. That what it needs is away is no illness of its own, but
-// for a worker, which can do nothing then.
+// it is for, else 503. That PostgreSQL or Redis is away is no illness of its own: a
+// restart would not help, and it goes on by itself.
 func (a *App) health(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")

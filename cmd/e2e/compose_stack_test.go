@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -125,9 +126,10 @@ func (s *stack) follow(script string) {
 type container struct {
 	ID, Name string
 	State    struct {
-		Status string
-		Pid    int
-		Health *struct{ Status string }
+		Status   string
+		Pid      int
+		ExitCode int
+		Health   *struct{ Status string }
 	}
 	RestartCount int
 	Config       struct {
@@ -173,19 +175,29 @@ func (s *stack) quiet(script string) string {
 // name is the service that the container is of.
 func (c container) service() string { return c.Config.Labels["com.docker.compose.service"] }
 
-// healthy waits until all containers of the services are up and well.
+// healthy waits until all containers of the services are up and well, and those
+// that only prepare have ended.
 func (s *stack) healthy(within time.Duration, names ...string) {
 	s.t.Helper()
-	var last string
-	require.Eventually(s.t, func() bool {
-		last = ""
+	var ill []string
+	if !assert.Eventually(s.t, func() bool {
+		ill = nil
 		for _, c := range s.service(names...) {
-			if c.State.Status != "running" || c.State.Health == nil || c.State.Health.Status != "healthy" {
-				last += fmt.Sprint(c.Name, " ", c.State.Status, " ", c.State.Health, "; ")
+			if !c.well() {
+				ill = append(ill, fmt.Sprint(c.Name, " is ", c.State.Status, ", health ", c.State.Health))
 			}
 		}
-		return last == ""
-	}, within, 200*time.Millisecond, "%s", &last)
+		return ill == nil
+	}, within, 200*time.Millisecond) {
+		require.FailNow(s.t, "not healthy", "%v", ill)
+	}
+}
+
+func (c container) well() bool {
+	if name := c.service(); name == "init" || name == "migrate" {
+		return c.State.Status == "exited" && c.State.ExitCode == 0
+	}
+	return c.State.Status == "running" && c.State.Health != nil && c.State.Health.Status == "healthy"
 }
 
 // processes returns the processes of a container: the first one and all below.

@@ -58,7 +58,7 @@ func TestCompose(t *testing.T) {
 		for _, b := range c.blocks {
 			switch b.kind {
 			case "bash":
-				for _, command := range commands(b.script) {
+				for _, command := range typed(b.script) {
 					o.run(command)
 				}
 			case "bash follow":
@@ -101,8 +101,8 @@ func guide(text string) (all []chapter) {
 	return all
 }
 
-// commands are the lines of a block; one that ends with a backslash goes on.
-func commands(script string) (all []string) {
+// typed are the lines of a block; one that ends with a backslash goes on.
+func typed(script string) (all []string) {
 	for line := range strings.SplitSeq(strings.ReplaceAll(script, "\\\n", " "), "\n") {
 		if line = strings.TrimSpace(line); line != "" {
 			all = append(all, line)

@@ -261,3 +261,10 @@ func (o *owner) afterHTTPS() {
 	require.Contains(o.t, []int{http.StatusMovedPermanently, http.StatusPermanentRedirect}, res.StatusCode)
 	require.Equal(o.t, "https://localhost/api/public/videos", res.Header.Get("Location"))
 }
+
+// afterEnd: no container is left, and what is kept is kept.
+func (o *owner) afterEnd() {
+	require.Empty(o.t, o.service())
+	require.Contains(o.t, o.quiet("docker volume ls -q"), "anb_postgres_data")
+	require.NotEmpty(o.t, o.quiet("ls uploads"))
+}

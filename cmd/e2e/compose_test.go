@@ -58,9 +58,7 @@ func TestCompose(t *testing.T) {
 		for _, b := range c.blocks {
 			switch b.kind {
 			case "bash":
-				for _, command := range typed(b.script) {
-					o.run(command)
-				}
+				o.run(b.script)
 			case "bash follow":
 				o.follow(b.script)
 			}
@@ -96,16 +94,6 @@ func guide(text string) (all []chapter) {
 			open = &block{kind: strings.TrimPrefix(line, "```")}
 		case strings.HasPrefix(line, "## "):
 			all = append(all, chapter{title: strings.TrimPrefix(line, "## ")})
-		}
-	}
-	return all
-}
-
-// typed are the lines of a block; one that ends with a backslash goes on.
-func typed(script string) (all []string) {
-	for line := range strings.SplitSeq(strings.ReplaceAll(script, "\\\n", " "), "\n") {
-		if line = strings.TrimSpace(line); line != "" {
-			all = append(all, line)
 		}
 	}
 	return all

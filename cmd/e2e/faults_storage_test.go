@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,15 +24,16 @@ func storageFaults() []faultCase {
 	}
 }
 
-// s3Settings are those of a fleet that keeps its files in the bucket.
+// s3Settings are those of a fleet that keeps its files in the bucket, where
+// browsers do not reach it.
 func s3Settings(s *storagetest.S3) []string {
-	at := "&use_path_style=true&endpoint=" + url.QueryEscape(s.URL)
-	return []string{
-		"ANB_STORAGE_ORIGINALS=s3://bucket?region=us-east-1&prefix=originals" + at,
-		"ANB_STORAGE_PROCESSED=s3://bucket?region=us-east-1&prefix=processed" + at,
-		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null",
+	settings := []string{
+		"ANB_STORAGE_ORIGINALS=" + s.Store("&prefix=originals"), "ANB_STORAGE_PROCESSED=" + s.Store("&prefix=processed"),
 	}
+	for name, value := range storagetest.Environment() {
+		settings = append(settings, name+"="+value)
+	}
+	return settings
 }
 
 func bucketFails(x *experiment) {
@@ -63,7 +63,7 @@ func bucketFails(x *experiment) {
 			require.Equal(x, http.StatusServiceUnavailable, refused.status, "%s: %v", what, refused.body)
 			x.occurred("every request that stores was answered %s", what)
 			s3.Answering(nil)
-			require.Zero(x, s3.Pending(x.T), "dangling parts")
+			require.Empty(x, s3.Pending(x.T), "dangling parts")
 			at := time.Now()
 			again := send(key)
 			require.Equal(x, http.StatusCreated, again.status)
@@ -81,7 +81,7 @@ func bucketFails(x *experiment) {
 			at = time.Now()
 			u.processed(id)
 			x.recovered(at)
-			require.Zero(x, s3.Pending(x.T))
+			require.Empty(x, s3.Pending(x.T))
 		}
 	}
 	r.quit(w)
@@ -90,6 +90,7 @@ func bucketFails(x *experiment) {
 	s3.Failing(500, -1, func(q *http.Request) bool { return q.Method == http.MethodGet })
 	original := u.call(http.MethodGet, "/api/videos/"+id, nil)
 	require.Equal(x, http.StatusOK, original.status, "an address is signed without asking S3")
+	require.Equal(x, http.StatusServiceUnavailable, u.call(http.MethodGet, original.text("original_url"), nil).status)
 	var published string
 	for _, sent := range r.book.uploads {
 		if sent.id != id && sent.id != "" {
@@ -102,8 +103,7 @@ func bucketFails(x *experiment) {
 	r.finish()
 	r.stored = func(place string) int {
 		prefix := map[string]string{"uploads": "originals/", "processed_videos": "processed/"}[place]
-		return strings.Count(s3.Request(x.T, http.MethodGet, "/bucket?list-type=2&prefix="+prefix), "<Key>") -
-			strings.Count(s3.Request(x.T, http.MethodGet, "/bucket?list-type=2&prefix="+prefix+"known-job-"), "<Key>")
+		return len(s3.Objects(x.T, prefix)) - len(s3.Objects(x.T, prefix+"known-job-"))
 	}
 	r.check()
 }

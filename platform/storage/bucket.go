@@ -28,10 +28,10 @@ func transferTimeout(bytes int64) time.Duration {
 type bucket struct {
 	blob    *blob.Bucket
 	stage   area
-	ownDir  string    // removed by Close, if not empty
-	uploads *uploads  // half-done uploads that Sweep may end; nil without
-	tune    tuneWrite // nil without
-	signed  bool      // has addresses of its own
+	ownDir  string       // removed by Close, if not empty
+	uploads *uploads     // half-done uploads that Sweep may end; nil without
+	tune    tuneWrite    // nil without
+	signer  *blob.Bucket // makes addresses; nil without; may be blob itself
 }
 
 // tuneWrite adapts a write to the driver; it has the type of
@@ -128,10 +128,10 @@ func (b *bucket) Delete(ctx context.Context, key string) error {
 }
 
 func (b *bucket) URL(ctx context.Context, key string, ttl time.Duration) (string, error) {
-	if err := CheckKey(key); err != nil || !b.signed {
+	if err := CheckKey(key); err != nil || b.signer == nil {
 		return "", err
 	}
-	u, err := b.blob.SignedURL(ctx, key, &blob.SignedURLOptions{Expiry: ttl})
+	u, err := b.signer.SignedURL(ctx, key, &blob.SignedURLOptions{Expiry: ttl})
 	if err != nil {
 		return "", fmt.Errorf("sign address of %s: %w", key, err)
 	}
@@ -177,9 +177,9 @@ func (b *bucket) Check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	if ok, err := b.blob.IsAccessible(ctx); err != nil {
-		return fmt.Errorf("check storage: %w", err)
+		return fmt.Errorf("check storage: %w", refused(err))
 	} else if !ok {
-		return errors.New("check storage: the bucket does not exist")
+		return fmt.Errorf("check storage: %w: the bucket does not exist", ErrRefused)
 	}
 	if err := b.stage.check(); err != nil {
 		return fmt.Errorf("check stage folder %s: %w", b.stage.path, err)
@@ -204,6 +204,9 @@ func (b *bucket) Sweep(ctx context.Context, olderThan time.Duration) (int, error
 
 func (b *bucket) Close() error {
 	err := errors.Join(b.blob.Close(), b.stage.root.Close())
+	if b.signer != nil && b.signer != b.blob {
+		err = errors.Join(err, b.signer.Close())
+	}
 	if b.ownDir != "" {
 		err = errors.Join(err, os.RemoveAll(b.ownDir))
 	}

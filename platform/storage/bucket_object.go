@@ -95,7 +95,7 @@ func (o *bucketObject) reopen() error {
 		return fmt.Errorf("%w: %w", ErrNotExist, err)
 	}
 	if err != nil {
-		return err
+		return archived(err)
 	}
 	o.reader, o.at = r, o.offset
 	return nil

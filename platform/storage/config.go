@@ -11,9 +11,16 @@ import (
 // Config says where a store is.
 type Config struct {
 	// URL is a folder (./data/uploads or file:///srv/uploads), s3://bucket with
-	// the options region, prefix, endpoint, use_path_style and those of
-	// gocloud.dev/aws, or mem:// for a store that ends with the process. The
-	// keys to S3 come from the environment, as its SDK has it.
+	// the options region, prefix, endpoint, public_endpoint, use_path_style and
+	// those of gocloud.dev/aws, or mem:// for a store that ends with the process.
+	//
+	// public_endpoint is the address at which browsers and phones reach the
+	// bucket, for Store.URL; "none" when they cannot. It is that of AWS by
+	// default, and none when there is an endpoint, which may be on a private
+	// network.
+	//
+	// The keys to S3 come from where its SDK looks: the environment, the file
+	// that AWS_SHARED_CREDENTIALS_FILE names, or the role of the machine.
 	URL string `mapstructure:"url"`
 	// StageDir is a local folder for staged files; S3 needs it, a disk has its
 	// own, memory makes one.
@@ -41,12 +48,31 @@ func (c Config) Validate() error {
 		if err := checkPrefix(u.Query().Get("prefix")); err != nil {
 			errs = append(errs, fmt.Errorf("url's prefix: %w", err))
 		}
+		if !validPublic(u.Query().Get(publicOption)) {
+			errs = append(errs, errors.New("url's public_endpoint is not http(s)://host[:port], or none"))
+		}
 	case kindMem:
 		if u.Host != "" || u.Path != "" || u.RawQuery != "" {
 			errs = append(errs, errors.New("url of a store in memory is just mem://"))
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// The option that says where browsers reach a bucket, and what it says when
+// they do not.
+const (
+	publicOption = "public_endpoint"
+	publicNone   = "none"
+)
+
+func validPublic(endpoint string) bool {
+	if endpoint == "" || endpoint == publicNone {
+		return true
+	}
+	u, err := url.Parse(endpoint)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.User == nil &&
+		strings.Trim(u.Path, "/") == "" && u.RawQuery == "" && u.Fragment == ""
 }
 
 type kind int

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +14,6 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/feature/s3/transfermanager"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/smithy-go"
 	gcaws "gocloud.dev/aws"
 	"gocloud.dev/blob"
 	"gocloud.dev/blob/s3blob"
@@ -36,8 +34,10 @@ func openS3(ctx context.Context, u *url.URL, stageDir string, tune ...func(*s3.O
 			return nil, errors.New("storage: url's use_path_style must be true or false")
 		}
 	}
-	q.Del("prefix")
-	q.Del("use_path_style")
+	endpoint, public := q.Get("endpoint"), q.Get(publicOption)
+	for _, ours := range []string{"prefix", "use_path_style", "endpoint", publicOption} {
+		q.Del(ours)
+	}
 	cfg, err := gcaws.V2ConfigFromURLParams(ctx, q)
 	if err != nil {
 		return nil, fmt.Errorf("storage: options of s3://%s: %w", u.Host, err)
@@ -48,26 +48,55 @@ func openS3(ctx context.Context, u *url.URL, stageDir string, tune ...func(*s3.O
 	cfg.HTTPClient = patient(cfg.HTTPClient)
 	client := s3.NewFromConfig(cfg, append(tune, func(o *s3.Options) {
 		o.UsePathStyle = pathStyle
+		if endpoint != "" {
+			o.BaseEndpoint = &endpoint
+		}
 		// Else the SDK prints a line for each read from a server that is not AWS.
 		o.DisableLogOutputChecksumValidationSkipped = true
 	})...)
-	b, err := s3blob.OpenBucket(ctx, client, u.Host, &s3blob.Options{
-		RequestChecksumCalculation: cfg.RequestChecksumCalculation,
+	b, err := openBucket(ctx, client, u.Host, prefix)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := signerOf(ctx, client, b, public, u.Host, prefix)
+	if err != nil {
+		return nil, errors.Join(err, b.Close())
+	}
+	out := &bucket{
+		blob: b, signer: signer, tune: abortAlways(client),
+		uploads: &uploads{client: client, bucket: u.Host, prefix: prefix},
+	}
+	if out.stage, err = openArea(stageDir); err != nil {
+		return nil, errors.Join(fmt.Errorf("storage: %w", err), b.Close())
+	}
+	return out, nil
+}
+
+func openBucket(ctx context.Context, client *s3.Client, name, prefix string) (*blob.Bucket, error) {
+	b, err := s3blob.OpenBucket(ctx, client, name, &s3blob.Options{
+		RequestChecksumCalculation: client.Options().RequestChecksumCalculation,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("storage: s3://%s: %w", u.Host, err)
+		return nil, fmt.Errorf("storage: s3://%s: %w", name, err)
 	}
 	if prefix != "" {
 		b = blob.PrefixedBucket(b, prefix)
 	}
-	stage, err := openArea(stageDir)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("storage: %w", err), b.Close())
+	return b, nil
+}
+
+// signerOf returns what signs addresses that browsers and phones reach: b
+// itself, or the same bucket at its public endpoint; nil when they reach
+// neither. See Config.URL.
+func signerOf(ctx context.Context, client *s3.Client, b *blob.Bucket, public, name, prefix string) (*blob.Bucket, error) {
+	own := client.Options().BaseEndpoint != nil // of the option, or of AWS_ENDPOINT_URL
+	switch {
+	case public == publicNone, public == "" && own:
+		return nil, nil
+	case public == "":
+		return b, nil
 	}
-	return &bucket{
-		blob: b, stage: stage, signed: true, tune: abortAlways(client),
-		uploads: &uploads{client: client, bucket: u.Host, prefix: prefix},
-	}, nil
+	return openBucket(ctx, s3.New(client.Options(), func(o *s3.Options) { o.BaseEndpoint = &public }), name, prefix)
 }
 
 // patient gives up on a server that takes a request and never answers; the
@@ -97,20 +126,6 @@ func abortAlways(client *s3.Client) tuneWrite {
 		})
 		return nil
 	}
-}
-
-// noRoom recognises the answers of servers that have a limit.
-func noRoom(err error) error {
-	var answer *awshttp.ResponseError
-	if errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusInsufficientStorage {
-		return fmt.Errorf("%w: %w", ErrFull, err)
-	}
-	var api smithy.APIError
-	full := []string{"XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "QuotaExceeded"}
-	if errors.As(err, &api) && slices.Contains(full, api.ErrorCode()) {
-		return fmt.Errorf("%w: %w", ErrFull, err)
-	}
-	return err
 }
 
 // uploads are the multipart uploads of a bucket: parts that a process left

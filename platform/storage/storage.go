@@ -25,6 +25,13 @@ var (
 	ErrFull = errors.New("storage is full")
 	// ErrBadKey means that the key breaks the rules of CheckKey.
 	ErrBadKey = errors.New("bad storage key")
+	// ErrArchived means that the object is in an archive of S3, from where its
+	// owner must first bring it back; that may take hours.
+	ErrArchived = errors.New("object is archived")
+	// ErrRefused means that the store answers and wants nothing of us: there is
+	// no such bucket, or the region, the keys or our clock are wrong. Somebody
+	// must mend it.
+	ErrRefused = errors.New("storage refuses us")
 	// ErrDone means that the staged file was committed or discarded before.
 	ErrDone = errors.New("staged file is gone")
 )
@@ -51,8 +58,8 @@ type Store interface {
 	Delete(ctx context.Context, key string) error
 
 	// URL returns a signed address from which anybody can read the object for
-	// ttl (at most seven days), or "" when the store has no addresses and the
-	// caller has to serve the file. It does not look whether the object exists.
+	// ttl (at most seven days), or "" when the store has no addresses that
+	// everybody reaches and the caller has to serve the file. It does not look whether the object exists.
 	URL(ctx context.Context, key string, ttl time.Duration) (string, error)
 
 	// List yields every object whose key begins with prefix ("" for all), with
@@ -61,7 +68,8 @@ type Store interface {
 	List(ctx context.Context, prefix string) iter.Seq2[Info, error]
 
 	// Check tells whether the store answers and, where that costs nothing (on
-	// a disk), whether it can be written: ErrFull when only room is missing.
+	// a disk), whether it can be written: ErrFull when only room is missing. It
+	// fails with ErrRefused when waiting is no use.
 	Check(ctx context.Context) error
 
 	// Free returns how many bytes can still be written; known is false when the

@@ -112,11 +112,17 @@ func (a *App) Close() error {
 // startWait is how long a role waits for the database when it starts.
 const startWait = time.Minute
 
+// storageWait is how long a role that starts waits for each storage to answer.
+const storageWait = 5 * time.Second
+
 // Ready waits until the database answers, and fails when its schema is older
-// than this program needs.
+// than this program needs, or a storage refuses it.
 func (a *App) Ready(ctx context.Context) error {
 	pool, err := a.db.SQL()
 	if err != nil {
+		return err
+	}
+	if err := a.welcome(ctx); err != nil {
 		return err
 	}
 	return WaitFor(ctx, a.log, "database", func(ctx context.Context) error {
@@ -129,6 +135,27 @@ func (a *App) Ready(ctx context.Context) error {
 		}
 		return err
 	})
+}
+
+// welcome fails when a storage refuses this program, which waiting would not
+// mend. One that is away is only told of: reading and voting go on without, and
+// jobs wait.
+func (a *App) welcome(ctx context.Context) error {
+	for name, s := range map[string]storage.Store{"originals": a.originals, "processed": a.processed} {
+		if s == nil { // the dashboard needs none
+			continue
+		}
+		ctx, cancel := context.WithTimeout(ctx, storageWait)
+		err := s.Check(ctx)
+		cancel()
+		if errors.Is(err, storage.ErrRefused) {
+			return fmt.Errorf("storage.%s: %w", name, err)
+		}
+		if err != nil {
+			a.log.WarnContext(ctx, "storage is not ready", slog.String("storage", name), slog.Any("error", err))
+		}
+	}
+	return nil
 }
 
 // final is an error for which waiting is no use.

@@ -203,6 +203,10 @@ func (r *readiness) look(ctx context.Context) readyResponse {
 			note(name, err, "degraded", "the storage is full; uploads are refused")
 			continue
 		}
+		if errors.Is(err, storage.ErrRefused) {
+			note(name, err, "unavailable", "the storage refuses us: its bucket, region or keys, or the clock of this machine, are wrong")
+			continue
+		}
 		note(name, err, "unavailable", "the storage does not answer or cannot be written")
 	}
 	note("bus", a.bus.Ping(ctx), "degraded", "Redis does not answer; new videos wait")

@@ -27,6 +27,11 @@ type tight struct{ storage.Store }
 
 func (tight) Free(context.Context) (uint64, bool, error) { return 1, true, nil }
 
+// refusing is a bucket that does not want us.
+type refusing struct{ storage.Store }
+
+func (refusing) Check(context.Context) error { return fmt.Errorf("check: %w", storage.ErrRefused) }
+
 func TestReadyz_TellsWhatIsAway(t *testing.T) {
 	t.Parallel()
 	// what is not named is ok
@@ -64,6 +69,11 @@ func TestReadyz_TellsWhatIsAway(t *testing.T) {
 			set:    func(t *testing.T) (string, []string) { return dbtest.PostgresURL(t, true), nil },
 			before: func(_ *testing.T, a *App) { a.processed = tight{a.processed} },
 			status: 200, want: readyResponse{Status: "degraded", Checks: map[string]check{"disk": {Status: "degraded"}, "bus": {Status: "degraded"}}},
+		},
+		"the storage refuses us": {
+			set:    func(t *testing.T) (string, []string) { return dbtest.PostgresURL(t, true), nil },
+			before: func(_ *testing.T, a *App) { a.processed = refusing{a.processed} },
+			status: 503, want: readyResponse{Status: "unavailable", Checks: map[string]check{"processed": {Status: "unavailable"}, "bus": {Status: "degraded"}}},
 		},
 		"the storage is gone": {
 			set:    func(t *testing.T) (string, []string) { return dbtest.PostgresURL(t, true), nil },
@@ -117,6 +127,19 @@ func TestReady_FailsAtOnceOnAnOldSchema(t *testing.T) {
 	t.Parallel()
 	a, _ := open(t, dbtest.PostgresURL(t, false))
 	require.ErrorIs(t, a.Ready(t.Context()), db.ErrOldSchema)
+}
+
+func TestReady_FailsAtOnceOnAStorageThatRefusesAndNotOnOneThatIsAway(t *testing.T) {
+	t.Parallel()
+	a, _ := open(t, dbtest.PostgresURL(t, true))
+	a.originals = refusing{a.originals}
+	err := a.Ready(t.Context())
+	require.ErrorIs(t, err, storage.ErrRefused)
+	require.ErrorContains(t, err, "storage.originals")
+	a.originals = full{a.originals}
+	require.NoError(t, a.Ready(t.Context()))
+	a.originals, a.processed = nil, nil
+	require.NoError(t, a.Ready(t.Context()), "the dashboard has none")
 }
 
 func TestOpen_ClosesWhatItOpenedWhenItFails(t *testing.T) {

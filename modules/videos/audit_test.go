@@ -124,3 +124,41 @@ func sumOf(s string) string {
 	sum := sha256.Sum256([]byte(s))
 	return hex.EncodeToString(sum[:])
 }
+
+// archive is a bucket whose objects were moved to an archive: they can be looked
+// at and not read.
+type archive struct{ storage.Store }
+
+type archivedObject struct{ storage.Object }
+
+func (a archive) Open(ctx context.Context, key string) (storage.Object, error) {
+	o, err := a.Store.Open(ctx, key)
+	return archivedObject{o}, err
+}
+
+func (archivedObject) Read([]byte) (int, error) { return 0, storage.ErrArchived }
+
+func TestAudit_LetsOriginalsOfPublishedVideosRestInAnArchive(t *testing.T) {
+	t.Parallel()
+	b := setup(t, dbtest.SQLite(t))
+	published := b.published(t)
+	b.Originals = archive{b.Originals}
+	require.Empty(t, b.audit(t, false))
+	b.Processed = archive{b.Processed}
+	id := published.ID.String()
+	require.ElementsMatch(t, []string{
+		"published of video " + id + ": " + id + "-v.mp4 is archived and cannot be read",
+		"poster of video " + id + ": " + id + "-v.jpg is archived and cannot be read",
+	}, b.audit(t, false))
+	require.Empty(t, b.audit(t, true))
+}
+
+func TestAudit_NamesAnArchivedOriginalThatIsStillNeeded(t *testing.T) {
+	t.Parallel()
+	b := setup(t, dbtest.SQLite(t))
+	require.Equal(t, 201, b.upload(t, goodForm(5)).status)
+	b.Originals = archive{b.Originals}
+	found := b.audit(t, false)
+	require.Len(t, found, 1)
+	require.Contains(t, found[0], "is archived and cannot be read")
+}

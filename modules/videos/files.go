@@ -140,6 +140,9 @@ func (h handler) serve(c echo.Context, from storage.Store, key, caching string) 
 		for _, k := range []string{"ETag", "Last-Modified", "Accept-Ranges", "Content-Range", "Content-Security-Policy"} {
 			header.Del(k)
 		}
+		if errors.Is(content.err, storage.ErrNotExist) { // removed since it was opened
+			return ErrNotFound
+		}
 		return fmt.Errorf("read %s: %w", key, storageFault(content.err))
 	}
 	w.begin()

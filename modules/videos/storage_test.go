@@ -131,3 +131,24 @@ func TestStorageAway_AfterItHasToldOfTheFileIs503Too(t *testing.T) {
 	_, err = io.ReadAll(res.Body)
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF, "what has begun is cut, and never looks whole")
 }
+
+// racy is a storage from which an object is removed once it has been opened.
+type racy struct{ storage.Store }
+
+type goneObject struct{ storage.Object }
+
+func (r racy) Open(ctx context.Context, key string) (storage.Object, error) {
+	o, err := r.Store.Open(ctx, key)
+	return goneObject{o}, err
+}
+
+func (goneObject) Read([]byte) (int, error) { return 0, storage.ErrNotExist }
+
+func TestFile_RemovedWhileItIsOpenedIs404(t *testing.T) {
+	t.Parallel()
+	b, r := withPublished(t)
+	b.Processed = racy{b.Processed}
+	a := b.send(t, "GET", "/api/public/videos/"+r.ID.String()+"/stream", uuid.Nil, nil)
+	require.Equal(t, 404, a.status)
+	require.Empty(t, a.head.Get("ETag"))
+}

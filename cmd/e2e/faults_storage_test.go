@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +20,7 @@ import (
 
 func storageFaults() []faultCase {
 	return []faultCase{
-		{"F27", "an S3 that answers 503 now and then, or always, or 200 with an error in it", "tried again; then 503 for the upload, another attempt for the job; no half object, no dangling part", false, bucketFails},
+		{"F27", "an S3 that answers 503 now and then, or always, or 200 with an error in it, or slowly, or cuts connections", "tried again; then 503 for the upload, another attempt for the job; no half object, no dangling part", true, bucketFails},
 		{"R7b", "the file systems of the storage turn read-only", "503 with Retry-After for uploads, everything else goes on; back by itself", true, storageReadOnly},
 	}
 }
@@ -56,12 +57,31 @@ func bucketFails(x *experiment) {
 		x.occurred("two of three requests were answered 503 SlowDown")
 		u.processed(first.text("video_id"))
 
-		for status, what := range map[int]string{500: "500", 503: "503 SlowDown", 200: "200 with an error in it"} {
+		var slow atomic.Int64
+		s3.Answering(func(_ http.ResponseWriter, q *http.Request) bool {
+			slow.Add(1)
+			select {
+			case <-time.After(500 * time.Millisecond):
+			case <-q.Context().Done():
+			}
+			return false
+		})
+		require.Equal(x, http.StatusCreated, send(r.book.key()).status)
+		require.Positive(x, slow.Load())
+		x.occurred("each request was answered half a second later")
+		s3.Answering(nil)
+
+		for what, fails := range map[string]func(){
+			"was answered 500":                     func() { s3.Failing(500, -1, puts) },
+			"was answered 503 SlowDown":            func() { s3.Failing(503, -1, puts) },
+			"was answered 200 with an error in it": func() { s3.Failing(200, -1, puts) },
+			"was cut off half way":                 func() { s3.Cutting(-1, puts) },
+		} {
 			key := r.book.key()
-			s3.Failing(status, -1, puts)
+			fails()
 			refused := send(key)
 			require.Equal(x, http.StatusServiceUnavailable, refused.status, "%s: %v", what, refused.body)
-			x.occurred("every request that stores was answered %s", what)
+			x.occurred("every request that stores %s", what)
 			s3.Answering(nil)
 			require.Empty(x, s3.Pending(x.T), "dangling parts")
 			at := time.Now()
@@ -70,7 +90,7 @@ func bucketFails(x *experiment) {
 			x.recovered(at)
 
 			// And now the worker's side: the result cannot be stored.
-			s3.Failing(status, -1, puts)
+			fails()
 			id := again.text("video_id")
 			x.eventually(patience, "no attempt fails", func() bool {
 				attempts := r.attemptsOf(id)

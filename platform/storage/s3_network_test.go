@@ -14,21 +14,6 @@ import (
 	"anb/platform/storage/storagetest"
 )
 
-// breaks takes half of what it is sent and cuts the connection, as often as it
-// is told; below zero always.
-func (f *server) breaks(times int, match func(*http.Request) bool) *atomic.Int64 {
-	var cut atomic.Int64
-	f.Answering(func(_ http.ResponseWriter, r *http.Request) bool {
-		if !match(r) || times >= 0 && cut.Load() >= int64(times) {
-			return false
-		}
-		cut.Add(1)
-		_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
-		panic(http.ErrAbortHandler)
-	})
-	return &cut
-}
-
 func TestS3_BadNetwork(t *testing.T) {
 	credentials(t)
 	for name, c := range map[string]struct {
@@ -43,13 +28,13 @@ func TestS3_BadNetwork(t *testing.T) {
 			t.Parallel()
 			f := newS3(t)
 			s := f.open(t, "")
-			cut := f.breaks(2, c.match)
+			cut := f.Cutting(2, c.match)
 			require.NoError(t, commit(t.Context(), t, s, "a", c.content))
 			require.EqualValues(t, 2, cut.Load())
 			require.True(t, c.content == storagetest.Content(t, s, "a"))
 			require.NoError(t, s.Delete(t.Context(), "a"))
 
-			cut = f.breaks(-1, c.match)
+			cut = f.Cutting(-1, c.match)
 			require.Error(t, commit(t.Context(), t, s, "a", c.content))
 			require.GreaterOrEqual(t, cut.Load(), int64(3))
 			f.Answering(nil)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -114,6 +115,22 @@ func Refuse(w http.ResponseWriter, status int, code string) {
 var codes = map[int]string{
 	500: "InternalError", 503: "SlowDown", 507: "XMinioStorageFull", 403: "AccessDenied",
 	200: "InternalError", // S3 finds out too late that it cannot say so
+}
+
+// Cutting takes half of the requests for which match holds and cuts their
+// connections, the first times of them; times < 0 means all. It returns how many
+// it has cut.
+func (f *S3) Cutting(times int64, match func(*http.Request) bool) *atomic.Int64 {
+	var cut atomic.Int64
+	f.Answering(func(_ http.ResponseWriter, r *http.Request) bool {
+		if !match(r) || times >= 0 && cut.Load() >= times {
+			return false
+		}
+		cut.Add(1)
+		_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
+		panic(http.ErrAbortHandler)
+	})
+	return &cut
 }
 
 // Answering lets fault answer requests; nil ends that.

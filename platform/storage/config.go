@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"path"
+	"path/filepath"
 	"strings"
 )
 
@@ -112,6 +114,33 @@ func (c Config) parse() (kind, *url.URL, error) {
 	default:
 		return 0, nil, fmt.Errorf("url begins with %q; it is "+known, u.Scheme+"://")
 	}
+}
+
+// Overlap tells whether one of two stores is the other or lies within it, so that
+// it would take the other's files for its own. Both must be valid.
+func Overlap(a, b Config) bool {
+	placeA, placeB := a.place(), b.place()
+	return strings.HasPrefix(placeA, placeB) || strings.HasPrefix(placeB, placeA)
+}
+
+// place is where a store is, ending with a slash; empty when that cannot be told.
+func (c Config) place() string {
+	kind, u, err := c.parse()
+	if err != nil {
+		return ""
+	}
+	switch kind {
+	case kindS3:
+		q := u.Query()
+		return "s3 " + q.Get("endpoint") + " " + path.Join(u.Host, q.Get("prefix")) + "/"
+	case kindMem:
+		return c.URL
+	}
+	folder, err := filepath.Abs(u.Path)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSuffix(folder, "/") + "/"
 }
 
 // Open opens the store that c names; the caller closes it. A folder that does

@@ -86,3 +86,30 @@ func TestOpen_saysWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+func TestOverlap(t *testing.T) {
+	t.Parallel()
+	here, err := os.Getwd()
+	require.NoError(t, err)
+	for name, tt := range map[string]struct {
+		a, b string
+		want bool
+	}{
+		"one folder":                   {"./x", "file://" + here + "/y/../x", true},
+		"a folder in another":          {"./data", "./data/processed", true},
+		"the working folder":           {".", "./processed", true},
+		"the root":                     {"/", "/srv", true},
+		"folders apart":                {"./data", "./data2", false},
+		"one bucket":                   {"s3://b?region=x", "s3://b?region=y", true},
+		"a prefix in a bucket":         {"s3://b?region=x", "s3://b?region=x&prefix=processed", true},
+		"a prefix in a prefix":         {"s3://b?prefix=a/", "s3://b?prefix=a/b", true},
+		"prefixes apart":               {"s3://b?prefix=a", "s3://b?prefix=ab", false},
+		"buckets apart":                {"s3://b", "s3://bc", false},
+		"one bucket's name, elsewhere": {"s3://b", "s3://b?endpoint=https://s3.example", false},
+		"a folder and a bucket":        {"./b", "s3://b", false},
+	} {
+		a, b := storage.Config{URL: tt.a}, storage.Config{URL: tt.b}
+		require.Equal(t, tt.want, storage.Overlap(a, b), name)
+		require.Equal(t, tt.want, storage.Overlap(b, a), name)
+	}
+}

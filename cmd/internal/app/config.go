@@ -69,14 +69,15 @@ func (c Storage) processed() storage.Config {
 
 // Validate reports every problem at once.
 func (c Storage) Validate() error {
-	errs := []error{
+	err := errors.Join(
 		section("storage.originals (ANB_STORAGE_ORIGINALS)", c.originals().Validate()),
 		section("storage.processed (ANB_STORAGE_PROCESSED)", c.processed().Validate()),
+	)
+	if err == nil && storage.Overlap(c.originals(), c.processed()) {
+		err = errors.New("storage.originals and storage.processed must be apart, neither within the other: " +
+			"originals are private, and the janitor of one would remove the files of the other")
 	}
-	if c.Originals == c.Processed {
-		errs = append(errs, errors.New("storage.originals and storage.processed must differ: originals are private"))
-	}
-	return errors.Join(errs...)
+	return err
 }
 
 // Upload says which files are accepted.

@@ -30,7 +30,7 @@ func TestValidate_NamesTheKeyOfEachBadValue(t *testing.T) {
 		"log.level": {"loud"}, "log.format": {"xml"},
 		"database.url": {"mysql://x", "host=x"}, "database.max_open": {"0"}, "database.query_timeout": {"0s"},
 		"redis.url":         {"localhost:6379", "http://x", "redis://"},
-		"storage.originals": {"ftp://x", "s3://", "s3://u:p@b", "./processed_videos"}, "storage.processed": {"gs://x", "./uploads"},
+		"storage.originals": {"ftp://x", "s3://", "s3://u:p@b", "./processed_videos", "."}, "storage.processed": {"gs://x", "./uploads", "./uploads/processed"},
 		"auth.jwt_secret": {"short"}, "auth.token_ttl": {"0s", "1500ms", "9999h"}, "auth.hash_memory": {"1"}, "auth.hash_iterations": {"0", "99"},
 		"auth.hash_parallel": {"0"}, "auth.hash_wait": {"0s"},
 		"upload.max_bytes": {"0"}, "upload.min_duration": {"0s"}, "upload.max_duration": {"1s"}, "upload.tolerance": {"-1s", "1h"},

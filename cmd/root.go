@@ -59,6 +59,7 @@ videos, migrate brings the schema up to date; dev is all of them in one process.
   anb serve --port 8000
   anb work --concurrency 2 --queues video_queue
   anb doctor                               # what contradicts itself
+  anb backup --to anb.backup               # database and files, while all goes on
   anb config check                         # the configuration in force`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -73,7 +74,7 @@ videos, migrate brings the schema up to date; dev is all of them in one process.
 	})
 	g := &global{defaults: defaults}
 	root.PersistentFlags().StringVar(&g.file, "config", os.Getenv("ANB_CONFIG"), "a configuration file (or ANB_CONFIG); none is needed")
-	root.AddCommand(serveCommand(g), workCommand(g), devCommand(g), monitorCommand(g), migrateCommand(g), configCommand(g), healthcheckCommand(g), janitorCommand(g), doctorCommand(g), versionCommand())
+	root.AddCommand(serveCommand(g), workCommand(g), devCommand(g), monitorCommand(g), migrateCommand(g), configCommand(g), healthcheckCommand(g), janitorCommand(g), doctorCommand(g), backupCommand(g), restoreCommand(g), versionCommand())
 	wrapArgs(root)
 	return root
 }

@@ -85,7 +85,7 @@ func TestExecute_HelpAndVersionExit0(t *testing.T) {
 	code, out, _ := anb(t, nil, "version")
 	require.Equal(t, 0, code)
 	require.True(t, strings.HasPrefix(out, "anb "), out)
-	for _, c := range []string{"serve", "work", "monitor", "dev", "migrate", "config", "healthcheck", "janitor", "doctor"} {
+	for _, c := range []string{"serve", "work", "monitor", "dev", "migrate", "config", "healthcheck", "janitor", "doctor", "backup", "restore"} {
 		code, out, _ = anb(t, nil, c, "--help")
 		require.Equal(t, 0, code, c)
 		require.Contains(t, out, "Examples:", c)

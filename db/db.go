@@ -42,16 +42,25 @@ func Provider(pool *sql.DB, dialect string, log *slog.Logger) (*goose.Provider, 
 	return goose.NewProvider(goose.DialectPostgres, pool, sub, append(options, goose.WithSessionLocker(locker))...)
 }
 
+// Newest returns the version of the last migration of this binary for dialect.
+func Newest(pool *sql.DB, dialect string) (int64, error) {
+	p, err := Provider(pool, dialect, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return 0, err
+	}
+	sources := p.ListSources()
+	return sources[len(sources)-1].Version, nil
+}
+
 // Check returns ErrOldSchema when the schema lacks a migration of this binary.
 // A newer schema is fine.
 func Check(ctx context.Context, pool *sql.DB, dialect string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	p, err := Provider(pool, dialect, slog.New(slog.DiscardHandler))
+	newest, err := Newest(pool, dialect)
 	if err != nil {
 		return err
 	}
-	sources := p.ListSources()
 	var applied sql.NullInt64
 	// Only reads: asking goose would create its table in an empty database.
 	err = pool.QueryRowContext(ctx, "SELECT max(version_id) FROM goose_db_version").Scan(&applied)
@@ -61,7 +70,7 @@ func Check(ctx context.Context, pool *sql.DB, dialect string) error {
 	if e := pool.PingContext(ctx); e != nil {
 		return fmt.Errorf("read schema version: %w", e)
 	}
-	if err != nil || applied.Int64 < sources[len(sources)-1].Version {
+	if err != nil || applied.Int64 < newest {
 		return ErrOldSchema
 	}
 	return nil

@@ -23,6 +23,27 @@ const witnessPrefix = "known-job-"
 
 func isWitness(key string) bool { return strings.HasPrefix(key, witnessPrefix) }
 
+// WitnessKey is the name of the file that witnesses a job.
+func WitnessKey(job uuid.UUID) string { return witnessPrefix + job.String() }
+
+// PutWitness writes the witness of a job beside the originals, and tells
+// whether there was none. Until the database knows that job no janitor removes
+// files: a restore that brings the job begins with it.
+func PutWitness(ctx context.Context, originals storage.Store, job uuid.UUID) (made bool, err error) {
+	staged, err := originals.Stage(ctx)
+	if err != nil {
+		return false, fmt.Errorf("write witness: %w", err)
+	}
+	err = staged.Commit(ctx, WitnessKey(job), "application/octet-stream")
+	if err == nil {
+		return true, nil
+	}
+	if err = errors.Join(err, staged.Discard()); !errors.Is(err, storage.ErrExist) {
+		return false, fmt.Errorf("write witness: %w", err)
+	}
+	return false, nil
+}
+
 // witness tells a database that went back in time. Its file lies beside the
 // originals, so that it is kept, moved and restored with them.
 type witness struct {
@@ -57,17 +78,9 @@ func (w witness) renew(ctx context.Context) error {
 	if err != nil || !ok {
 		return err
 	}
-	key := witnessPrefix + id.String()
-	staged, err := w.store.Stage(ctx)
-	if err != nil {
-		return fmt.Errorf("write witness: %w", err)
-	}
-	err = staged.Commit(ctx, key, "application/octet-stream")
-	if err != nil {
-		err = errors.Join(err, staged.Discard())
-		if !errors.Is(err, storage.ErrExist) {
-			return fmt.Errorf("write witness: %w", err)
-		}
+	key := WitnessKey(id)
+	if _, err := PutWitness(ctx, w.store, id); err != nil {
+		return err
 	}
 	for info, err := range w.store.List(ctx, witnessPrefix) {
 		if err != nil {

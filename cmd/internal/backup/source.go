@@ -1,0 +1,102 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"anb/platform/storage"
+)
+
+const (
+	tries    = 5           // to read one piece of a file
+	patience = time.Minute // for one piece of a file
+)
+
+// source reads an object from a storage that may fail for a moment: then it
+// opens it again where it was.
+type source struct {
+	ctx    context.Context // of all reads; io.Reader has none
+	store  storage.Store
+	pause  time.Duration
+	info   storage.Info
+	object storage.Object // nil after a failure
+	cancel context.CancelFunc
+	at     int64
+}
+
+// openSource opens an object; it fails with storage.ErrNotExist. The caller
+// closes it.
+func openSource(ctx context.Context, store storage.Store, key string, pause time.Duration) (*source, error) {
+	s := &source{ctx: ctx, store: store, pause: pause, info: storage.Info{Key: key}}
+	return s, s.again(func() error { return s.open() })
+}
+
+// again calls f until it succeeds, a few times.
+func (s *source) again(f func() error) error {
+	for try := 1; ; try++ {
+		err := f()
+		if err == nil || errors.Is(err, io.EOF) || errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrBadKey) || try == tries {
+			return err
+		}
+		s.Close()
+		t := time.NewTimer(s.pause << (try - 1))
+		select {
+		case <-s.ctx.Done():
+			t.Stop()
+			return s.ctx.Err()
+		case <-t.C:
+		}
+	}
+}
+
+// open opens the object where the last read ended.
+func (s *source) open() error {
+	ctx, cancel := context.WithCancel(s.ctx)
+	o, err := s.store.Open(ctx, s.info.Key)
+	if err != nil {
+		cancel()
+		return err
+	}
+	s.object, s.cancel = o, cancel
+	if s.at == 0 {
+		s.info = o.Info()
+		return nil
+	}
+	if o.Info().Size != s.info.Size {
+		return fmt.Errorf("it has %d bytes and had %d", o.Info().Size, s.info.Size)
+	}
+	_, err = o.Seek(s.at, io.SeekStart)
+	return err
+}
+
+// Read implements io.Reader.
+func (s *source) Read(p []byte) (n int, err error) {
+	err = s.again(func() (err error) {
+		if s.object == nil {
+			if err := s.open(); err != nil {
+				return err
+			}
+		}
+		late := time.AfterFunc(patience, s.cancel) // a network that is silent
+		n, err = s.object.Read(p)
+		late.Stop()
+		if n > 0 {
+			s.at += int64(n)
+			return nil // an error will come again
+		}
+		return err
+	})
+	return n, err
+}
+
+// Close may be called more than once.
+func (s *source) Close() {
+	if s.object != nil {
+		_ = s.object.Close() // it was only read
+		s.cancel()
+		s.object = nil
+	}
+}

@@ -21,7 +21,7 @@ const (
 	// restoreLock is the advisory lock that a restore holds on its database.
 	restoreLock = 0x616e622d72657374
 	// usePatience is how long a restore waits for those who use the tables.
-	usePatience = 10 * time.Second
+	usePatience = 5 * time.Second
 	// undoPatience bounds what must be done after a restore, or after its failure.
 	undoPatience = 5 * time.Minute
 )
@@ -50,12 +50,16 @@ func (p Platform) Load(ctx context.Context, r io.Reader) (Summary, error) {
 	}
 	var s Summary
 	err = onConn(ctx, pool, func(c *pgx.Conn) error {
-		var alone bool
-		if err := c.QueryRow(ctx, "SELECT pg_try_advisory_lock($1)", int64(restoreLock)).Scan(&alone); err != nil {
-			return fmt.Errorf("lock the database: %w", err)
-		}
-		if !alone {
-			return ErrBusy
+		// A restore that was just killed may hold it for a moment.
+		err := pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+			if err := unlimited(ctx, tx, usePatience); err != nil {
+				return err
+			}
+			_, err := tx.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(restoreLock))
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("lock the database: %w", busy(err))
 		}
 		// The pool keeps the connection, and so would the lock stay.
 		defer func() {
@@ -77,6 +81,15 @@ func (p Platform) Load(ctx context.Context, r io.Reader) (Summary, error) {
 		return s, fmt.Errorf("everything is restored, but the schema is not current; run: anb migrate up: %w", err)
 	}
 	return s, nil
+}
+
+// busy is ErrBusy where somebody else holds a lock.
+func busy(err error) error {
+	var server *pgconn.PgError
+	if errors.As(err, &server) && server.Code == "55P03" {
+		return ErrBusy
+	}
+	return err
 }
 
 // loader is the sink that restores.

@@ -2,13 +2,11 @@ package backup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"anb/db"
 	"anb/platform/database"
@@ -34,11 +32,7 @@ func (l *loader) begin(ctx context.Context, m manifest) error {
 	there := l.there
 	// Readers may look, and see nothing until the end.
 	if _, err := tx.Exec(ctx, "LOCK TABLE "+named(there)+", goose_db_version IN EXCLUSIVE MODE"); err != nil {
-		var server *pgconn.PgError
-		if errors.As(err, &server) && server.Code == "55P03" {
-			return ErrBusy
-		}
-		return fmt.Errorf("lock tables: %w", err)
+		return fmt.Errorf("lock tables: %w", busy(err))
 	}
 	var version int64
 	if err := tx.QueryRow(ctx, "SELECT max(version_id) FROM goose_db_version").Scan(&version); err != nil {

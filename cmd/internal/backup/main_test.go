@@ -29,23 +29,24 @@ func TestMain(m *testing.M) { os.Exit(dbtest.Main(m)) }
 // site is a platform of a test.
 type site struct {
 	Platform
-	t    *testing.T
-	pool *sql.DB
-	dir  string // of its files; "" when they are not on a disk
+	t      *testing.T
+	pool   *sql.DB
+	url    string // of the database
+	places []storage.Config
 }
 
 // newSite opens a platform on the database at url, with folders of its own.
 func newSite(t *testing.T, url string) *site {
 	t.Helper()
 	dir := t.TempDir()
-	s := newSiteOn(t, url, storage.Config{URL: filepath.Join(dir, originals)}, storage.Config{URL: filepath.Join(dir, processed)})
-	s.dir = dir
-	return s
+	return newSiteOn(t, url, storage.Config{URL: filepath.Join(dir, originals)}, storage.Config{URL: filepath.Join(dir, processed)})
 }
 
 func newSiteOn(t *testing.T, url string, places ...storage.Config) *site {
 	t.Helper()
-	s := &site{t: t, Platform: Platform{DB: dbtest.Open(t, url, false), Version: "1.2.3", Log: slog.New(slog.DiscardHandler), Pause: time.Millisecond}}
+	s := &site{t: t, url: url, places: places, Platform: Platform{
+		DB: dbtest.Open(t, url, false), Version: "1.2.3", Log: slog.New(slog.DiscardHandler), Pause: time.Millisecond,
+	}}
 	for i, to := range []*storage.Store{&s.Originals, &s.Processed} {
 		store, err := storage.Open(t.Context(), places[i])
 		require.NoError(t, err)

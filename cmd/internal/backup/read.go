@@ -84,6 +84,8 @@ func (r *reader) damaged(format string, args ...any) error {
 	case r.broken != nil:
 	case r.failed != nil:
 		r.broken = r.failed
+	case r.ctx.Err() != nil:
+		r.broken = r.ctx.Err()
 	default:
 		r.broken = fmt.Errorf("%w: "+format, append([]any{ErrDamaged}, args...)...)
 	}

@@ -43,6 +43,11 @@ archive is whole. It is a tar file: tar -tf lists it.`,
 			if to == "" && term.IsTerminal(int(os.Stdout.Fd())) {
 				return usageError{errors.New("the archive is not for a terminal: use --to FILE, or > FILE")}
 			}
+			if to != "" {
+				if err := vacant(to); err != nil {
+					return err
+				}
+			}
 			return once(cmd.Context(), g, func(ctx context.Context, a *app.App) error { return save(ctx, a, to) })
 		},
 	}
@@ -100,9 +105,6 @@ func interrupted(err error, means string) error {
 // wholeFile makes a file that only its owner can read, and that has its name
 // once write has succeeded and all is on the disk. It never replaces one.
 func wholeFile(path string, write func(*os.File) error) (err error) {
-	if err := vacant(path); err != nil {
-		return err
-	}
 	part := path + ".part"
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -123,7 +125,7 @@ func wholeFile(path string, write func(*os.File) error) (err error) {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := vacant(path); err != nil {
+	if err := vacant(path); err != nil { // somebody may have made it meanwhile
 		return err
 	}
 	if err := os.Rename(part, path); err != nil {

@@ -71,6 +71,9 @@ func TestExecute_UsageErrorsExit2(t *testing.T) {
 		"open dashboard":      {[]string{secret, "ANB_MONITOR_ADDR=0.0.0.0:5555"}, []string{"config", "check"}, "hash-password"},
 		"public dashboard":    {[]string{"ANB_MONITOR_ADDR=0.0.0.0:5555"}, []string{"monitor"}, "hash-password"},
 		"missing file":        {[]string{"ANB_CONFIG=/nonexistent.yaml"}, []string{"config", "check"}, "/nonexistent.yaml"},
+		"backup over a file":  {nil, []string{"backup", "--to", bad}, "replaces nothing"},
+		"restore of nothing":  {nil, []string{"restore"}, "accepts 1 arg"},
+		"no archive there":    {nil, []string{"restore", "--check", "/nonexistent"}, "/nonexistent"},
 		"bad address":         {nil, []string{"healthcheck", "--url", "http://[::1"}, "healthcheck|\\[::1"},
 	} {
 		code, _, problems := anb(t, tt.env, tt.args...)

@@ -49,6 +49,12 @@ func (o *output) String() string {
 // need, and env.
 func start(t *testing.T, path, dir string, env []string, args ...string) *process {
 	t.Helper()
+	return startPiped(t, nil, nil, path, dir, env, args...)
+}
+
+// startPiped is start with a standard input and output, unless they are nil.
+func startPiped(t *testing.T, in, out *os.File, path, dir string, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, name: "anb " + args[0], cmd: exec.Command(path, args...), out: &output{}, done: make(chan struct{})}
 	p.cmd.Dir = dir
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "TMPDIR=" + os.TempDir(), "GORACE=halt_on_error=1 exitcode=66"}, env...)
@@ -56,6 +62,12 @@ func start(t *testing.T, path, dir string, env []string, args ...string) *proces
 		p.cmd.Env = append(p.cmd.Env, "ANB_MONITOR_ADDR=127.0.0.1:0")
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	if in != nil {
+		p.cmd.Stdin = in
+	}
+	if out != nil {
+		p.cmd.Stdout = out
+	}
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	go func() {

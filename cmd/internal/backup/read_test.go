@@ -49,14 +49,14 @@ func TestCheck_NoticesEveryCutAndEveryFlippedBit(t *testing.T) {
 	archive := lived(t).archive()
 	require.NoError(t, checked(archive))
 	require.ErrorIs(t, checked(append(bytes.Clone(archive), 0)), ErrDamaged, "something follows")
-	for n := 0; n < len(archive); n += 97 {
+	for n := 0; n < len(archive); n += 397 {
 		require.ErrorIs(t, checked(archive[:n]), ErrDamaged, "cut at %d of %d", n, len(archive))
 	}
 	for n := 0; n < len(archive); n += 512 {
 		require.ErrorIs(t, checked(archive[:n]), ErrDamaged, "cut at block %d", n/512)
 	}
 	require.ErrorIs(t, checked(archive[:len(archive)-1]), ErrDamaged)
-	for at := 3; at < len(archive); at += 101 {
+	for at := 3; at < len(archive); at += 331 {
 		flipped := bytes.Clone(archive)
 		flipped[at] ^= 1 << (at % 8)
 		err := checked(flipped)

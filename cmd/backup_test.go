@@ -1,0 +1,64 @@
+package cmd
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWholeFile_IsWholeOrNotThere(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "anb.backup")
+	full := errors.New("no room")
+	require.ErrorIs(t, wholeFile(path, func(f *os.File) error {
+		_, err := f.WriteString("half")
+		return errors.Join(err, full)
+	}), full)
+	require.NoFileExists(t, path)
+	require.NoFileExists(t, path+".part")
+
+	require.NoError(t, wholeFile(path, func(f *os.File) error {
+		require.ErrorContains(t, wholeFile(path, nil), "another backup writes it")
+		require.FileExists(t, path+".part", "it is the first one's")
+		_, err := f.WriteString("whole")
+		return err
+	}))
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode())
+	require.NoFileExists(t, path+".part")
+
+	require.ErrorContains(t, wholeFile(path, func(*os.File) error { return nil }), "replaces nothing")
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "whole", string(data))
+	require.NoFileExists(t, path+".part")
+	require.Error(t, wholeFile(filepath.Join(path, "x"), nil), "not in a folder")
+}
+
+func TestRestoreCheck_NeedsNoServerAndTellsByItsExitCode(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "anb.backup")
+	require.NoError(t, os.WriteFile(path, []byte("this is no archive"), 0o600))
+	code, _, problems := anb(t, nil, "restore", "--check", path)
+	require.Equal(t, 1, code)
+	require.Contains(t, problems, "damaged or cut off")
+	code, _, problems = anb(t, nil, "restore", "--check", "-") // an empty standard input
+	require.Equal(t, 1, code)
+	require.Contains(t, problems, "ends too early")
+}
+
+func TestBackup_IsOfPostgreSQLOnly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	env := []string{"DATABASE_URL=sqlite:" + filepath.Join(dir, "anb.db"), "ANB_STORAGE_ORIGINALS=" + filepath.Join(dir, "o"), "ANB_STORAGE_PROCESSED=" + filepath.Join(dir, "p")}
+	code, _, problems := anb(t, env, "migrate", "up")
+	require.Equal(t, 0, code, problems)
+	code, _, problems = anb(t, env, "backup", "--to", filepath.Join(dir, "anb.backup"))
+	require.Equal(t, 1, code)
+	require.Contains(t, problems, "copy its folder")
+	require.NoFileExists(t, filepath.Join(dir, "anb.backup.part"))
+}

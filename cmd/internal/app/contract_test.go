@@ -6,7 +6,9 @@ import (
 	"go/token"
 	"io/fs"
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,10 +119,48 @@ func TestCatalogue_HasEveryFaultOfTheProgramAndNoOther(t *testing.T) {
 		require.Equal(t, r.Message(), e.Detail, r.Code())
 		require.Equal(t, !r.Permanent() || r == processing.ReasonCancelled, e.Failure, "%s refuses no upload", r.Code())
 	}
-	delete(catalogue, "TOO_MANY_REQUESTS") // nginx and clients know it already; the API has no such limit yet
+	for _, p := range ofNginx(t) {
+		made[p.code] = true
+		e, ok := catalogue[p.code]
+		require.True(t, ok, "%s of nginx is not in the catalogue", p.code)
+		require.Equal(t, openapi.ErrorCode{Code: p.code, Status: p.status, Detail: p.detail, Description: e.Description}, e)
+		require.Equal(t, http.StatusText(p.status), p.title, p.code)
+	}
 	for code := range catalogue {
 		require.True(t, made[code], "%s is in the catalogue, and nowhere in the program", code)
 	}
+}
+
+// ofNginx are the problems that nginx answers by itself.
+func ofNginx(t *testing.T) (out []nginxProblem) {
+	t.Helper()
+	data, err := os.ReadFile("../../../nginx/default.conf")
+	require.NoError(t, err)
+	values := func(variable string) map[int]string {
+		_, rest, ok := strings.Cut(string(data), "map $status $problem_"+variable+" {\n")
+		require.True(t, ok, variable)
+		block, _, _ := strings.Cut(rest, "}")
+		found := map[int]string{}
+		for _, m := range regexp.MustCompile(`(?m)^    (\d+) "?(.+?)"?;$`).FindAllStringSubmatch(block, -1) {
+			status, err := strconv.Atoi(m[1])
+			require.NoError(t, err)
+			found[status] = m[2]
+		}
+		return found
+	}
+	titles, details := values("title"), values("detail")
+	for status, code := range values("code") {
+		out = append(out, nginxProblem{status, code, titles[status], details[status]})
+	}
+	require.NotEmpty(t, out)
+	require.Len(t, titles, len(out))
+	require.Len(t, details, len(out))
+	return out
+}
+
+type nginxProblem struct {
+	status              int
+	code, title, detail string
 }
 
 func TestContract_HasNoConflict(t *testing.T) {

@@ -1,0 +1,247 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/net/dns/dnsmessage"
+)
+
+// front is nginx with the configuration that is shipped, moved to ports, folders
+// and a resolver of the test. Its API may be anything that answers at its
+// addresses.
+type front struct {
+	*process
+	names  *names
+	dir    string // holds published, certs and the like
+	plain  string // host:port of HTTP
+	secure string // of HTTPS
+	port   string // of every replica of the API
+	subnet string // in which each replica has an address
+}
+
+// newFront prepares nginx, which run starts, with a folder of published files.
+func newFront(t *testing.T, published string) *front {
+	t.Helper()
+	f := &front{names: newNames(t), dir: t.TempDir(), plain: freeAddr(t, "127.0.0.1"), secure: freeAddr(t, "127.0.0.1")}
+	// Loopback is a whole network: each test has a part of it to itself.
+	f.subnet = fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), 1+rand.IntN(250))
+	_, f.port, _ = net.SplitHostPort(freeAddr(t, f.replica(1)))
+	for _, d := range []string{"certs/acme", "anb", "cache", "conf.d"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(f.dir, d), 0o755))
+	}
+	f.move(t, "nginx.conf", "nginx.conf", []moved{
+		{"/run/nginx.pid", f.dir + "/nginx.pid", 1}, {"/var/cache/nginx", f.dir + "/cache", 5}, {"/etc/nginx/conf.d", f.dir + "/conf.d", 1},
+	})
+	f.move(t, "default.conf", "conf.d/default.conf", []moved{
+		{"listen 80 ", "listen " + f.plain + " ", 1}, {"listen 443 ", "listen " + f.secure + " ", 1},
+		{"resolver 127.0.0.11 ", "resolver " + f.names.conn.LocalAddr().String() + " ", 1}, {"http://api:8000;", "http://api:" + f.port + ";", 1},
+		{"/var/www/processed_videos", published, 1}, {"/etc/nginx/certs", f.dir + "/certs", 4}, {"/etc/nginx/anb", f.dir + "/anb", 1},
+	})
+	return f
+}
+
+// moved is a string of the configuration, what stands for it in a test, and how
+// often it must be there.
+type moved struct {
+	is, shall string
+	times     int
+}
+
+// move copies a file of the configuration and says otherwise where things are.
+func (f *front) move(t *testing.T, from, to string, all []moved) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("../../nginx", from))
+	require.NoError(t, err)
+	text := string(data)
+	for _, m := range all {
+		require.Equal(t, m.times, strings.Count(text, m.is), "%s in %s", m.is, from)
+		text = strings.ReplaceAll(text, m.is, m.shall)
+	}
+	require.NotRegexp(t, `(?m)^[^#]*[ \t](/etc|/var|/run)/`, text, "%s has a folder that is not the test's", from)
+	require.NoError(t, os.WriteFile(filepath.Join(f.dir, to), []byte(text), 0o644))
+}
+
+// freeAddr is a host:port on which nobody listens.
+func freeAddr(t *testing.T, host string) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", host+":0")
+	require.NoError(t, err)
+	defer func() { require.NoError(t, ln.Close()) }()
+	return ln.Addr().String()
+}
+
+// replica is the address of the API's n-th replica.
+func (f *front) replica(n int) string { return f.subnet + strconv.Itoa(n) }
+
+// command is nginx with more arguments. As root its workers stay root, or they
+// could not read the test's folders.
+func (f *front) command(args ...string) *exec.Cmd {
+	settings := "daemon off;"
+	if os.Getuid() == 0 {
+		settings += " user root;"
+	}
+	path := "nginx"
+	if found, err := exec.LookPath("/usr/sbin/nginx"); err == nil {
+		path = found // which is not in every user's PATH
+	}
+	return exec.Command(path, append([]string{"-p", f.dir, "-c", filepath.Join(f.dir, "nginx.conf"), "-g", settings}, args...)...)
+}
+
+// run starts nginx and returns when it serves; it ends with the test.
+func (f *front) run(t *testing.T) *front {
+	t.Helper()
+	p := &process{t: t, name: "nginx", cmd: f.command(), out: &output{}, done: make(chan struct{})}
+	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
+	// Its workers end with it only if it is asked to end.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread() // the death signal comes when this thread ends
+		err := p.cmd.Start()
+		started <- err
+		if err == nil {
+			_ = p.cmd.Wait()
+			close(p.done)
+		}
+	}()
+	require.NoError(t, <-started)
+	f.process = p
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		<-p.done
+		if t.Failed() {
+			t.Logf("nginx said:\n%s", p.out)
+		}
+	})
+	// What answers is this nginx: its log has the request that it numbered.
+	require.Eventually(t, func() bool {
+		res, err := http.Get("http://" + f.plain + "/metrics")
+		if err != nil {
+			return false
+		}
+		_ = res.Body.Close()
+		return res.StatusCode == http.StatusNotFound && f.logged(res.Header.Get("X-Request-Id")) != ""
+	}, 10*time.Second, 10*time.Millisecond, "nginx does not answer")
+	return f
+}
+
+// logged is the line of the access log about a request, "" if there is none.
+func (f *front) logged(id string) string {
+	return regexp.MustCompile(`.*"request_id":"` + id + `".*`).FindString(f.out.String())
+}
+
+// reload has nginx read its configuration again, and returns when new workers
+// serve.
+func (f *front) reload() {
+	f.t.Helper()
+	before := f.workers()
+	f.signal(syscall.SIGHUP)
+	require.Eventually(f.t, func() bool {
+		return slices.ContainsFunc(f.workers(), func(pid string) bool { return !slices.Contains(before, pid) })
+	}, 10*time.Second, 10*time.Millisecond, "no new worker")
+}
+
+// workers lists the processes of nginx's workers.
+func (f *front) workers() []string {
+	f.t.Helper()
+	pid := strconv.Itoa(f.cmd.Process.Pid)
+	data, err := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children")
+	require.NoError(f.t, err)
+	return strings.Fields(string(data))
+}
+
+// certify makes a pair of certificates, by the command that is shipped.
+func (f *front) certify(t *testing.T, args ...string) {
+	t.Helper()
+	script, err := os.ReadFile("../../nginx/self-signed")
+	require.NoError(t, err)
+	path := filepath.Join(f.dir, "self-signed")
+	require.NoError(t, os.WriteFile(path, script, 0o755))
+	out, err := exec.Command("sh", append([]string{path}, args...)...).CombinedOutput()
+	require.NoError(t, err, "%s", out)
+}
+
+// names is a DNS server that knows one name, api, as Docker's does.
+type names struct {
+	conn net.PacketConn
+
+	mu    sync.Mutex
+	addrs []netip.Addr
+}
+
+func newNames(t *testing.T) *names {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	require.NoError(t, err)
+	n := &names{conn: conn}
+	var serving sync.WaitGroup
+	serving.Go(n.serve)
+	t.Cleanup(func() {
+		require.NoError(t, conn.Close())
+		serving.Wait()
+	})
+	return n
+}
+
+// are makes these the addresses of the API; none: there is no such name.
+func (n *names) are(addrs ...string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.addrs = nil
+	for _, a := range addrs {
+		n.addrs = append(n.addrs, netip.MustParseAddr(a))
+	}
+}
+
+func (n *names) serve() {
+	buf := make([]byte, 512)
+	for {
+		size, from, err := n.conn.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		if answer, err := n.answer(buf[:size]); err == nil {
+			_, _ = n.conn.WriteTo(answer, from)
+		}
+	}
+}
+
+func (n *names) answer(query []byte) ([]byte, error) {
+	var m dnsmessage.Message
+	if err := m.Unpack(query); err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	m.Response, m.RCode = true, dnsmessage.RCodeSuccess
+	if len(m.Questions) != 1 || m.Questions[0].Name.String() != "api." || len(n.addrs) == 0 {
+		m.RCode = dnsmessage.RCodeNameError
+		return m.Pack()
+	}
+	for _, a := range n.addrs {
+		m.Answers = append(m.Answers, dnsmessage.Resource{
+			Header: dnsmessage.ResourceHeader{Name: m.Questions[0].Name, Class: dnsmessage.ClassINET, TTL: 600}, // as Docker's says
+			Body:   &dnsmessage.AResource{A: a.As4()},
+		})
+	}
+	return m.Pack()
+}

@@ -2,11 +2,14 @@ package lifecycle
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -24,8 +27,13 @@ type served struct {
 
 func start(t *testing.T, h http.Handler, wait, grace time.Duration) *served {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := Listen(t.Context(), "127.0.0.1:0")
 	require.NoError(t, err)
+	return startOn(t, ln, h, wait, grace)
+}
+
+func startOn(t *testing.T, ln net.Listener, h http.Handler, wait, grace time.Duration) *served {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	s := &served{"http://" + ln.Addr().String(), &Gate{}, cancel, make(chan error, 1), &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
 	run := HTTP(slog.New(slog.DiscardHandler), &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}, ln, s.gate, wait, grace)
@@ -149,6 +157,60 @@ func TestHTTP_StreamsEndBeforeTheServerWaitsForThem(t *testing.T) {
 	require.Equal(t, "first last", string(body))
 	require.NoError(t, <-s.ended)
 	require.Less(t, time.Since(began), 30*time.Second)
+}
+
+// hesitant is a listener whose server comes to accepting late.
+type hesitant struct {
+	*net.TCPListener
+	late time.Duration
+}
+
+func (h hesitant) Accept() (net.Conn, error) {
+	<-time.After(h.late)
+	return h.TCPListener.Accept()
+}
+
+func TestHTTP_WhoHasConnectedIsServedAlthoughItStops(t *testing.T) {
+	t.Parallel()
+	ln, err := Listen(t.Context(), "127.0.0.1:0")
+	require.NoError(t, err)
+	s := startOn(t, hesitant{ln, 300 * time.Millisecond}, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "whole")
+	}), 0, time.Minute)
+	c, err := net.Dial("tcp", ln.Addr().String())
+	require.NoError(t, err)
+	defer func() { _ = c.Close() }()
+	_, err = io.WriteString(c, "GET / HTTP/1.1\r\nHost: anb\r\nConnection: close\r\n\r\n")
+	require.NoError(t, err)
+	s.stop()
+	answer, err := io.ReadAll(c)
+	require.NoError(t, err)
+	require.Contains(t, string(answer), "whole")
+	require.NoError(t, <-s.ended)
+}
+
+func TestHTTP_WhoComesWhileItStopsIsRefusedAndNotReset(t *testing.T) {
+	t.Parallel()
+	s := start(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), 0, time.Minute)
+	var clients sync.WaitGroup
+	var served atomic.Int64
+	for range 8 {
+		clients.Go(func() {
+			for {
+				if _, err := s.get(t); errors.Is(err, syscall.ECONNREFUSED) {
+					return
+				} else if err != nil {
+					t.Errorf("cut: %v", err)
+					return
+				}
+				served.Add(1)
+			}
+		})
+	}
+	require.Eventually(t, func() bool { return served.Load() > 100 }, 10*time.Second, time.Millisecond)
+	s.stop()
+	clients.Wait()
+	require.NoError(t, <-s.ended)
 }
 
 func TestHTTP_FailsWhenItsListenerDoes(t *testing.T) {

@@ -87,7 +87,8 @@ func (g *Gate) Open() bool { return !g.closed.Load() }
 const settleTime = 3 * time.Second
 
 // HTTP serves srv on ln until ctx ends. Then it closes gate, so that /readyz
-// answers 503, keeps accepting for wait so that balancers notice, and lets
+// answers 503, keeps accepting for wait so that balancers notice, stops
+// accepting without cutting who has connected, if ln shows its socket, and lets
 // open requests finish for at most grace; meanwhile each answer ends its
 // connection. When waiting ends the channel that Stopping returns closes, so
 // that event streams, which must watch it, end first. Requests that last longer
@@ -118,6 +119,9 @@ func HTTP(log *slog.Logger, srv *http.Server, ln net.Listener, gate *Gate, wait,
 		case <-pause.C:
 		}
 		close(endStreams)
+		if err := quiet(context.WithoutCancel(ctx), ln); err != nil {
+			log.DebugContext(ctx, "connections that are not accepted yet will be reset", slog.Any("error", err))
+		}
 		// ctx has ended already: the grace period needs a context of its own.
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 		defer cancel()

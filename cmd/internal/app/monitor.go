@@ -73,7 +73,7 @@ func (a *App) Monitor(ctx context.Context) ([]lifecycle.Service, error) {
 	if err := m.Routes(e, a.metrics); err != nil {
 		return nil, err
 	}
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Monitor.Addr)
+	ln, err := lifecycle.Listen(ctx, c.Monitor.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on monitor.addr (another port: --port of anb monitor, --monitor-port of anb dev): %w", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -35,12 +36,13 @@ func (a *App) Serve(ctx context.Context) ([]lifecycle.Service, error) {
 	}
 	a.tellRoom()
 	c := a.config.HTTP
-	ln, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Addr)
+	tcp, err := lifecycle.Listen(ctx, c.Addr)
 	if err != nil {
 		return nil, fmt.Errorf("listen on http.addr: %w", err)
 	}
+	var ln net.Listener = tcp
 	if c.MaxConnections > 0 {
-		ln = netutil.LimitListener(ln, c.MaxConnections)
+		ln = limited{netutil.LimitListener(tcp, c.MaxConnections), tcp}
 	}
 	a.log.InfoContext(ctx, "serving the API", slog.String("addr", ln.Addr().String()), slog.String("version", a.version))
 	sessions := func(ctx context.Context) error {
@@ -51,6 +53,12 @@ func (a *App) Serve(ctx context.Context) ([]lifecycle.Service, error) {
 		{Name: "http", Run: lifecycle.HTTP(a.log, httpserver.Server(c, e, a.log), ln, &a.gate, c.ShutdownDelay, c.ShutdownGrace)},
 		{Name: "sessions", Run: lifecycle.Every(a.log, "sessions", a.config.Work.JanitorInterval, sessions)},
 	}, nil
+}
+
+// limited is a listener that still shows its socket: see lifecycle.HTTP.
+type limited struct {
+	net.Listener
+	syscall.Conn
 }
 
 // router holds every route of the API.

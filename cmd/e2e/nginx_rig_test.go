@@ -3,15 +3,16 @@
 package e2e
 
 import (
+	"bufio"
+	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -22,7 +23,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/net/dns/dnsmessage"
 )
 
 // front is nginx with the configuration that is shipped, moved to ports, folders
@@ -146,7 +146,13 @@ func (f *front) run(t *testing.T) *front {
 
 // logged is the line of the access log about a request, "" if there is none.
 func (f *front) logged(id string) string {
-	return regexp.MustCompile(`.*"request_id":"` + id + `".*`).FindString(f.out.String())
+	text := f.out.String()
+	at := strings.LastIndex(text, `"request_id":"`+id+`"`)
+	if at < 0 {
+		return ""
+	}
+	line, _, _ := strings.Cut(text[strings.LastIndexByte(text[:at], '\n')+1:], "\n")
+	return line
 }
 
 // reload has nginx read its configuration again, and returns when new workers
@@ -180,68 +186,63 @@ func (f *front) certify(t *testing.T, args ...string) {
 	require.NoError(t, err, "%s", out)
 }
 
-// names is a DNS server that knows one name, api, as Docker's does.
-type names struct {
-	conn net.PacketConn
-
-	mu    sync.Mutex
-	addrs []netip.Addr
+// change makes the copy of a file of the configuration say something else, for
+// what a test cannot wait for.
+func (f *front) change(t *testing.T, file, is, shall string) {
+	t.Helper()
+	path := filepath.Join(f.dir, file)
+	data, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(data), is), is)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(data), is, shall, 1)), 0o644))
 }
 
-func newNames(t *testing.T) *names {
+// standIn answers in the place of the API's n-th replica.
+func (f *front) standIn(t *testing.T, n int, h http.HandlerFunc) {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", f.replica(n)+":"+f.port)
 	require.NoError(t, err)
-	n := &names{conn: conn}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
 	var serving sync.WaitGroup
-	serving.Go(n.serve)
+	serving.Go(func() { _ = srv.Serve(ln) })
 	t.Cleanup(func() {
-		require.NoError(t, conn.Close())
+		require.NoError(t, srv.Close())
 		serving.Wait()
 	})
-	return n
 }
 
-// are makes these the addresses of the API; none: there is no such name.
-func (n *names) are(addrs ...string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.addrs = nil
-	for _, a := range addrs {
-		n.addrs = append(n.addrs, netip.MustParseAddr(a))
-	}
+// told is an answer of nginx, and what its log says about it.
+type told struct {
+	status int
+	header http.Header
+	body   string
+	line   map[string]any
 }
 
-func (n *names) serve() {
-	buf := make([]byte, 512)
-	for {
-		size, from, err := n.conn.ReadFrom(buf)
-		if err != nil {
-			return
-		}
-		if answer, err := n.answer(buf[:size]); err == nil {
-			_, _ = n.conn.WriteTo(answer, from)
-		}
-	}
+// send sends bytes to HTTP's port and returns the answer.
+func (f *front) send(t *testing.T, request string) told {
+	t.Helper()
+	c, err := net.Dial("tcp", f.plain)
+	require.NoError(t, err)
+	defer func() { _ = c.Close() }()
+	require.NoError(t, c.SetDeadline(time.Now().Add(time.Minute)))
+	_, err = io.WriteString(c, request)
+	require.NoError(t, err)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	return f.told(t, res, c)
 }
 
-func (n *names) answer(query []byte) ([]byte, error) {
-	var m dnsmessage.Message
-	if err := m.Unpack(query); err != nil {
-		return nil, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	m.Response, m.RCode = true, dnsmessage.RCodeSuccess
-	if len(m.Questions) != 1 || m.Questions[0].Name.String() != "api." || len(n.addrs) == 0 {
-		m.RCode = dnsmessage.RCodeNameError
-		return m.Pack()
-	}
-	for _, a := range n.addrs {
-		m.Answers = append(m.Answers, dnsmessage.Resource{
-			Header: dnsmessage.ResourceHeader{Name: m.Questions[0].Name, Class: dnsmessage.ClassINET, TTL: 600}, // as Docker's says
-			Body:   &dnsmessage.AResource{A: a.As4()},
-		})
-	}
-	return m.Pack()
+// told reads an answer to its end and waits for the log, in which it is once
+// nothing more is expected on the connection.
+func (f *front) told(t *testing.T, res *http.Response, c io.Closer) told {
+	t.Helper()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	_ = c.Close()
+	a := told{status: res.StatusCode, header: res.Header, body: string(body)}
+	require.Eventually(t, func() bool {
+		return json.Unmarshal([]byte(f.logged(res.Header.Get("X-Request-Id"))), &a.line) == nil
+	}, 10*time.Second, 5*time.Millisecond, "nothing is logged")
+	return a
 }

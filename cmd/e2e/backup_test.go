@@ -36,8 +36,8 @@ func sumOf(t *testing.T, path string) string {
 	return sum(data)
 }
 
-// told is what the clients were told before a backup began.
-type told struct {
+// promised is what the clients were promised before a backup began.
+type promised struct {
 	people  []*client
 	files   map[string]string // SHA-256 of the originals, by video
 	results map[string]string // and of the published files
@@ -45,23 +45,23 @@ type told struct {
 	votes   map[string][]*client
 }
 
-func newTold(people ...*client) *told {
-	return &told{people: people, files: map[string]string{}, results: map[string]string{}, owners: map[string]*client{}, votes: map[string][]*client{}}
+func newTold(people ...*client) *promised {
+	return &promised{people: people, files: map[string]string{}, results: map[string]string{}, owners: map[string]*client{}, votes: map[string][]*client{}}
 }
 
-func (n *told) upload(c *client, clip string) string {
+func (n *promised) upload(c *client, clip string) string {
 	id := c.upload("Triple", clip)
 	n.files[id], n.owners[id] = sumOf(c.t, clip), c
 	return id
 }
 
-func (n *told) vote(c *client, video string) {
+func (n *promised) vote(c *client, video string) {
 	c.object(http.StatusOK, http.MethodPost, "/api/public/videos/"+video+"/vote", nil)
 	n.votes[video] = append(n.votes[video], c)
 }
 
-// require compares a restored platform with what the clients were told.
-func (n *told) require(t *testing.T, base string) {
+// require compares a restored platform with what the clients were promised.
+func (n *promised) require(t *testing.T, base string) {
 	t.Helper()
 	server := newClient(t, base)
 	now := func(c *client) *client { return server.as(c.token) }

@@ -72,7 +72,7 @@ func TestS3_RolesSayWhyTheyAreRefused(t *testing.T) {
 		"no bucket":      {[]string{"ANB_STORAGE_PROCESSED=" + strings.Replace(c.s3.Store(""), "bucket", "another", 1)}, "storage.processed: .*the bucket does not exist"},
 		"unknown key":    {[]string{"AWS_ACCESS_KEY_ID=unknown"}, "the access key or its secret is wrong"},
 		"wrong secret":   {[]string{"AWS_SECRET_ACCESS_KEY=wrong"}, "the access key or its secret is wrong"},
-		"another region": {[]string{"ANB_STORAGE_ORIGINALS=" + strings.Replace(c.s3.Store(""), "us-east-1", "eu-west-1", 1)}, "storage.originals: .*the region is wrong"},
+		"another region": {[]string{"ANB_STORAGE_ORIGINALS=" + strings.Replace(c.s3.Store("&prefix=originals"), "us-east-1", "eu-west-1", 1)}, "storage.originals: .*the region is wrong"},
 	} {
 		for _, role := range []string{"serve", "work", "doctor"} {
 			p := c.node(refused.set, role)

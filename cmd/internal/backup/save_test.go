@@ -7,6 +7,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -295,4 +298,15 @@ func TestSave_MovesBetweenDiskAndS3(t *testing.T) { // not parallel: it sets the
 	_, err = other.load(archive[:len(archive)-1])
 	require.ErrorIs(t, err, ErrDamaged)
 	require.Empty(t, other.stored())
+}
+
+func TestSave_MakesATarThatOtherToolsRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "anb.backup"), lived(t).archive(), 0o600))
+	c := exec.CommandContext(t.Context(), "sh", "-ec", "tar -xf anb.backup; cat sums/* | sha256sum -c --quiet --strict; cat tables/votes/* | zcat | wc -l; ls")
+	c.Dir = dir
+	out, err := c.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Equal(t, []string{"2", "anb.backup", "files", "manifest.json", "sha256", "sums", "tables", "trailer.json"}, strings.Fields(string(out)))
 }

@@ -45,7 +45,7 @@ type promised struct {
 	votes   map[string][]*client
 }
 
-func newTold(people ...*client) *promised {
+func newPromised(people ...*client) *promised {
 	return &promised{people: people, files: map[string]string{}, results: map[string]string{}, owners: map[string]*client{}, votes: map[string][]*client{}}
 }
 
@@ -115,7 +115,7 @@ func TestBackup_WhileUploadsProcessingAndVotesGoOn(t *testing.T) {
 	f := newFleet(t, binary(t), slices.Concat(quick, slow(t))...)
 	server := newClient(t, f.run("serve").base())
 	ana, luis, mar := server.join("Ana", "Cali"), server.join("Luis", "Bogotá"), server.join("Mar", "Cali")
-	n := newTold(ana, luis, mar)
+	n := newPromised(ana, luis, mar)
 	f.worker("--concurrency=1")
 	first, second := n.upload(ana, heavy(t, 1)), n.upload(luis, heavy(t, 2))
 	for _, id := range []string{first, second} {

@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// crowd is what clients do all the while.
-type crowd struct {
+// visits are what clients do all the while.
+type visits struct {
 	requests atomic.Int64
 	mu       sync.Mutex
 	failed   []string
@@ -30,7 +30,7 @@ type crowd struct {
 }
 
 // every calls f until the load ends, and notes what it says is wrong.
-func (l *crowd) every(pause time.Duration, f func() string) {
+func (l *visits) every(pause time.Duration, f func() string) {
 	l.group.Go(func() {
 		tick := time.NewTicker(pause)
 		defer tick.Stop()
@@ -52,15 +52,15 @@ func (l *crowd) every(pause time.Duration, f func() string) {
 }
 
 // stop ends the load and returns what failed.
-func (l *crowd) stop() []string {
+func (l *visits) stop() []string {
 	close(l.end)
 	l.group.Wait()
 	return l.failed
 }
 
 // visitors read, write, and upload slowly.
-func (o *owner) visitors() *crowd {
-	l := &crowd{end: make(chan struct{})}
+func (o *owner) visitors() *visits {
+	l := &visits{end: make(chan struct{})}
 	ask := func(method, path string, body string, header ...string) func() string {
 		return func() string {
 			r := o.ana.call(method, path, strings.NewReader(body), header...)
@@ -135,7 +135,7 @@ func (o *owner) beforeBackup() {
 	for i := range 6 {
 		people = append(people, o.join(fmt.Sprintf("persona%d", i)))
 	}
-	l := &crowd{end: make(chan struct{})}
+	l := &visits{end: make(chan struct{})}
 	var next atomic.Int64
 	l.every(time.Second, func() string {
 		r := o.ana.send(o.book.key(), o.file(), func(b []byte) io.Reader { return bytes.NewReader(b) })

@@ -177,7 +177,7 @@ func (o *owner) fetched(address string) string {
 func (o *owner) dashboardWantsPassword() {
 	o.t.Helper()
 	ask := func(password string) int {
-		req, err := http.NewRequestWithContext(o.t.Context(), http.MethodGet, site+"/api/v1/workers", nil)
+		req, err := http.NewRequestWithContext(o.t.Context(), http.MethodGet, board+"/api/v1/workers", nil)
 		require.NoError(o.t, err)
 		if password != "" {
 			req.SetBasicAuth("admin", password)

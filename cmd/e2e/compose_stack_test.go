@@ -29,10 +29,10 @@ type stack struct {
 	dir string
 }
 
-// home is where visitors find the stack, site where operators do.
+// home is where visitors find the stack, board where operators do.
 const (
-	home = "http://localhost"
-	site = "http://localhost:5555"
+	home  = "http://localhost"
+	board = "http://localhost:5555"
 )
 
 // newStack clones the commit that is checked out, by way of a bare repository

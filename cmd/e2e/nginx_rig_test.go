@@ -45,7 +45,7 @@ func newFront(t *testing.T, published string) *front {
 	// Loopback is a whole network: each test has a part of it to itself.
 	f.subnet = fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), 1+rand.IntN(250))
 	_, f.port, _ = net.SplitHostPort(freeAddr(t, f.replica(1)))
-	for _, d := range []string{"certs/acme", "anb", "cache", "conf.d"} {
+	for _, d := range []string{"certs/acme", "cache", "conf.d"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(f.dir, d), 0o755))
 	}
 	f.move(t, "nginx.conf", "nginx.conf", []moved{
@@ -54,7 +54,7 @@ func newFront(t *testing.T, published string) *front {
 	f.move(t, "default.conf", "conf.d/default.conf", []moved{
 		{"listen 80 ", "listen " + f.plain + " ", 1}, {"listen 443 ", "listen " + f.secure + " ", 1},
 		{"resolver 127.0.0.11 ", "resolver " + f.names.conn.LocalAddr().String() + " ", 1}, {"http://api:8000;", "http://api:" + f.port + ";", 1},
-		{"/var/www/processed_videos", published, 1}, {"/etc/nginx/certs", f.dir + "/certs", 4}, {"/etc/nginx/anb", f.dir + "/anb", 1},
+		{"/var/www/processed_videos", published, 1}, {"/etc/nginx/certs", f.dir + "/certs", 4}, {"/etc/nginx/conf.d", f.dir + "/conf.d", 1},
 	})
 	return f
 }

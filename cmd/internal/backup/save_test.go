@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +21,6 @@ import (
 	"anb/modules/rankings"
 	"anb/platform/audit"
 	"anb/platform/storage"
-	"anb/platform/storage/storagetest"
 )
 
 // odd is a store that answers one key otherwise.
@@ -252,52 +249,6 @@ func TestPlatform_IsOfPostgreSQLOnly(t *testing.T) {
 	require.ErrorIs(t, err, ErrDialect)
 	_, err = p.Load(t.Context(), strings.NewReader(""))
 	require.ErrorIs(t, err, ErrDialect)
-}
-
-// bucket is a platform whose files are in S3.
-func bucket(t *testing.T) (*site, *storagetest.S3) {
-	t.Helper()
-	for k, v := range map[string]string{
-		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
-		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-	} {
-		t.Setenv(k, v)
-	}
-	f := storagetest.StartS3(t)
-	at := func(prefix string) storage.Config {
-		return storage.Config{URL: "s3://bucket?region=us-east-1&use_path_style=true&endpoint=" + url.QueryEscape(f.URL) + "&prefix=" + prefix, StageDir: t.TempDir()}
-	}
-	return newSiteOn(t, dbtest.PostgresURL(t, true), at("o/"), at("p/")), f
-}
-
-func TestSave_MovesBetweenDiskAndS3(t *testing.T) { // not parallel: it sets the keys to S3
-	from := lived(t)
-	mid, server := bucket(t)
-	_, err := mid.load(from.archive())
-	require.NoError(t, err)
-	to := empty(t)
-	_, err = to.load(mid.archive())
-	require.NoError(t, err)
-	want := from.stored()
-	want[originals+"/"+processing.WitnessKey(ended)] = hexOf(newSum())
-	require.Equal(t, want, to.stored())
-
-	// One object that cannot be had is a flaw; a server that is away is not.
-	server.Failing(http.StatusForbidden, -1, func(r *http.Request) bool { return strings.Contains(r.URL.Path, running.String()) })
-	_, done, err := mid.save()
-	require.NoError(t, err)
-	require.Len(t, done.Flaws, 1)
-	server.Failing(http.StatusServiceUnavailable, -1, func(*http.Request) bool { return true })
-	_, _, err = mid.save()
-	require.Error(t, err)
-	server.Answering(nil)
-
-	// A restore that fails leaves nothing there either.
-	other, _ := bucket(t)
-	archive := from.archive()
-	_, err = other.load(archive[:len(archive)-1])
-	require.ErrorIs(t, err, ErrDamaged)
-	require.Empty(t, other.stored())
 }
 
 func TestSave_MakesATarThatOtherToolsRead(t *testing.T) {

@@ -29,8 +29,13 @@ func TestNginx_AcceptsItsConfigurationWithAndWithoutCertificates(t *testing.T) {
 		case "certificates and a balancer":
 			require.NoError(t, os.WriteFile(filepath.Join(f.dir, "anb/balancer.conf"), []byte("set_real_ip_from 10.0.0.0/8;\n"), 0o644))
 		}
-		out, err := f.command("-t").CombinedOutput()
-		require.NoError(t, err, "%s: %s", with, out)
+		cmd := f.command("-t")
+		read, write := outputOf(t, cmd)
+		failed := cmd.Run()
+		require.NoError(t, write.Close())
+		out, err := io.ReadAll(read)
+		require.NoError(t, err)
+		require.NoError(t, failed, "%s: %s", with, out)
 		require.NotContains(t, string(out), "[", "%s: a warning", with)
 	}
 }
@@ -133,7 +138,10 @@ func TestNginx_ItsOwnErrorsLookLikeTheAPIs(t *testing.T) {
 			return a.line["upstream"] == tt.upstream
 		}, 10*time.Second, 100*time.Millisecond, "nginx does not notice the new address")
 		requireProblem(t, a, tt.status, tt.code)
+		requireProblem(t, f.send(t, "GET /api/videos/1/original?signature=geheim HTTP/1.1\r\nHost: anb\r\n\r\n"), tt.status, tt.code)
 	}
+	require.Contains(t, f.out.String(), "[error]")
+	require.NotContains(t, f.out.String(), "geheim", "signatures are not for logs, not even for that of errors")
 }
 
 func TestNginx_LetsTheAPIsErrorsPass(t *testing.T) {

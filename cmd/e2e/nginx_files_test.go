@@ -20,6 +20,7 @@ func TestNginx_ServesPublishedFilesAsTheAPIDoes(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	folder := t.TempDir()
+	reachable(t, folder)
 	s.front.change(t, "conf.d/default.conf", "root "+filepath.Join(s.dir, "processed_videos")+";", "root "+folder+";")
 	s.front.reload()
 	u := s.book.join(s.base(), "ana")

@@ -5,6 +5,7 @@ package e2e
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -41,15 +42,25 @@ type front struct {
 // newFront prepares nginx, which run starts, with a folder of published files.
 func newFront(t *testing.T, published string) *front {
 	t.Helper()
+	if _, err := exec.LookPath(nginx()); err != nil {
+		if os.Getenv("ANB_TEST_REQUIRE") == "1" {
+			t.Fatalf("nginx is required: %v", err)
+		}
+		t.Skipf("nginx is not installed: %v", err)
+	}
 	f := &front{names: newNames(t), dir: t.TempDir(), plain: freeAddr(t, "127.0.0.1"), secure: freeAddr(t, "127.0.0.1")}
 	// Loopback is a whole network: each test has a part of it to itself.
 	f.subnet = fmt.Sprintf("127.%d.%d.", 1+rand.IntN(250), 1+rand.IntN(250))
 	_, f.port, _ = net.SplitHostPort(freeAddr(t, f.replica(1)))
-	for _, d := range []string{"certs/acme", "cache", "conf.d"} {
+	for _, d := range []string{"certs/acme", "cache", "run", "conf.d"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(f.dir, d), 0o755))
 	}
+	for _, d := range []string{"cache", "run"} { // all that it may write
+		require.NoError(t, os.Chmod(filepath.Join(f.dir, d), 0o777))
+	}
+	reachable(t, f.dir)
 	f.move(t, "nginx.conf", "nginx.conf", []moved{
-		{"/run/nginx.pid", f.dir + "/nginx.pid", 1}, {"/var/cache/nginx", f.dir + "/cache", 5}, {"/etc/nginx/conf.d", f.dir + "/conf.d", 1},
+		{"/run/nginx.pid", f.dir + "/run/nginx.pid", 1}, {"/var/cache/nginx", f.dir + "/cache", 5}, {"/etc/nginx/conf.d", f.dir + "/conf.d", 1},
 	})
 	f.move(t, "default.conf", "conf.d/default.conf", []moved{
 		{"listen 80 ", "listen " + f.plain + " ", 1}, {"listen 443 ", "listen " + f.secure + " ", 1},
@@ -80,6 +91,14 @@ func (f *front) move(t *testing.T, from, to string, all []moved) {
 	require.NoError(t, os.WriteFile(filepath.Join(f.dir, to), []byte(text), 0o644))
 }
 
+// reachable opens a test's own folder to nginx.
+func reachable(t *testing.T, dir string) {
+	t.Helper()
+	for ; dir != filepath.Clean(os.TempDir()) && dir != "/"; dir = filepath.Dir(dir) {
+		require.NoError(t, os.Chmod(dir, 0o755))
+	}
+}
+
 // freeAddr is a host:port on which nobody listens.
 func freeAddr(t *testing.T, host string) string {
 	t.Helper()
@@ -92,38 +111,57 @@ func freeAddr(t *testing.T, host string) string {
 // replica is the address of the API's n-th replica.
 func (f *front) replica(n int) string { return f.subnet + strconv.Itoa(n) }
 
-// command is nginx with more arguments. As root its workers stay root, or they
-// could not read the test's folders.
+// nginx is the program, in a folder that is not in every user's PATH.
+func nginx() string {
+	if path, err := exec.LookPath("/usr/sbin/nginx"); err == nil {
+		return path
+	}
+	return "nginx"
+}
+
+// command is nginx with more arguments. It runs as in its container, without
+// root: as the user and the group that may read published files and the key.
+// Here those are of the group of the tests.
 func (f *front) command(args ...string) *exec.Cmd {
-	settings := "daemon off;"
+	cmd := exec.Command(nginx(), append([]string{"-p", f.dir, "-c", filepath.Join(f.dir, "nginx.conf"), "-g", "daemon off;"}, args...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true} // its workers end with it only if it is asked to end
 	if os.Getuid() == 0 {
-		settings += " user root;"
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: 101, Gid: 10001, Groups: []uint32{uint32(os.Getgid())}}
 	}
-	path := "nginx"
-	if found, err := exec.LookPath("/usr/sbin/nginx"); err == nil {
-		path = found // which is not in every user's PATH
+	return cmd
+}
+
+// outputOf gives nginx a pipe that it can open as /dev/stdout, by that name.
+func outputOf(t *testing.T, cmd *exec.Cmd) (read, write *os.File) {
+	t.Helper()
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = read.Close() })
+	if c := cmd.SysProcAttr.Credential; c != nil {
+		require.NoError(t, write.Chown(int(c.Uid), int(c.Gid)))
 	}
-	return exec.Command(path, append([]string{"-p", f.dir, "-c", filepath.Join(f.dir, "nginx.conf"), "-g", settings}, args...)...)
+	cmd.Stdout, cmd.Stderr = write, write
+	return read, write
 }
 
 // run starts nginx and returns when it serves; it ends with the test.
 func (f *front) run(t *testing.T) *front {
 	t.Helper()
 	p := &process{t: t, name: "nginx", cmd: f.command(), out: &output{}, done: make(chan struct{})}
-	p.cmd.Stdout, p.cmd.Stderr = p.out, p.out
-	// Its workers end with it only if it is asked to end.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}
+	read, write := outputOf(t, p.cmd)
 	started := make(chan error)
 	go func() {
 		runtime.LockOSThread() // the death signal comes when this thread ends
 		err := p.cmd.Start()
 		started <- err
 		if err == nil {
+			_, _ = io.Copy(p.out, read) // until its last worker has ended
 			_ = p.cmd.Wait()
 			close(p.done)
 		}
 	}()
-	require.NoError(t, <-started)
+	err := <-started
+	require.NoError(t, errors.Join(err, write.Close()))
 	f.process = p
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended

@@ -25,6 +25,7 @@ func newSite(t *testing.T, settings ...string) *site {
 	t.Helper()
 	r := &rig{x: &experiment{T: t}, book: newBook(t), baseline: map[*process]usage{}}
 	r.fleet = newFleet(t, binary(t), slices.Concat(quick, settings)...)
+	reachable(t, r.dir)
 	r.book.http = crowd(t)
 	r.stored = func(place string) int { return len(r.files(place)) }
 	s := &site{rig: r, front: newFront(t, filepath.Join(r.dir, "processed_videos")), apis: map[int]*process{}}

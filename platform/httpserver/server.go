@@ -59,7 +59,7 @@ func Server(c Config, h http.Handler, log *slog.Logger) *http.Server {
 		ReadHeaderTimeout: min(10*time.Second, c.ReadTimeout),
 		ReadTimeout:       c.ReadTimeout,
 		WriteTimeout:      c.WriteTimeout,
-		IdleTimeout:       75 * time.Second, // longer than nginx keeps an idle upstream connection (60 s)
+		IdleTimeout:       75 * time.Second, // longer than balancers keep an idle connection (60 s); our nginx keeps none
 		MaxHeaderBytes:    c.MaxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

@@ -44,8 +44,8 @@ func newCloud(t *testing.T, settings ...string) *cloud {
 	return c
 }
 
-// reachable tells a fleet that browsers reach the bucket.
-func reachable(s *storagetest.S3) []string {
+// inReach tells a fleet that browsers reach the bucket.
+func inReach(s *storagetest.S3) []string {
 	at := "&public_endpoint=" + url.QueryEscape(s.URL)
 	return []string{
 		"ANB_STORAGE_ORIGINALS=" + s.Store("&prefix=originals"+at), "ANB_STORAGE_PROCESSED=" + s.Store("&prefix=processed"+at),

@@ -26,7 +26,7 @@ func whole(b []byte) io.Reader { return bytes.NewReader(b) }
 func TestS3_TwoOfEachRoleAndNoSharedDisk(t *testing.T) {
 	t.Parallel()
 	c := newCloud(t)
-	c.env = append(c.env, reachable(c.s3)...)
+	c.env = append(c.env, inReach(c.s3)...)
 	file := []string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_SHARED_CREDENTIALS_FILE=" + storagetest.CredentialsFile(t)}
 	a, b := c.node(nil, "serve").base(), c.node(file, "serve").base()
 	clip := ffmpegtest.Clip(t, ffmpegtest.Spec{Seconds: 2})
@@ -173,7 +173,7 @@ func TestS3_TakesOverWhatWasOnADisk(t *testing.T) {
 	require.Zero(t, api.wait(time.Minute))
 
 	c := &cloud{fleet: f, s3: storagetest.StartS3(t)}
-	f.env = slices.Concat(f.env, s3Settings(c.s3), reachable(c.s3))
+	f.env = slices.Concat(f.env, s3Settings(c.s3), inReach(c.s3))
 	for folder, prefix := range map[string]string{"uploads": "originals/", "processed_videos": "processed/"} {
 		files, err := os.ReadDir(filepath.Join(f.dir, folder))
 		require.NoError(t, err)

@@ -96,6 +96,9 @@ func (o *owner) beforeUpdate() {
 	o.stop = func() {
 		failed := l.stop()
 		o.t.Logf("%d requests while two updates and a rollback went on, %d failed", l.requests.Load(), len(failed))
+		if len(failed) > 0 {
+			o.t.Logf("nginx says:\n%s", o.quiet(`docker logs --since 10m anb_nginx 2>&1 | grep -E '"status":5|\[(error|crit|alert|emerg)\]' | tail -n 60`))
+		}
 		require.Empty(o.t, failed)
 	}
 }

@@ -65,7 +65,7 @@ func TestNginx_NobodyIsBelievedAboutTheClient(t *testing.T) {
 	})
 	f.standIn(t, 1, frame.ServeHTTP)
 	f.names.are(f.replica(1))
-	require.NoError(t, os.WriteFile(filepath.Join(f.dir, "anb/balancer.conf"), []byte("set_real_ip_from 127.200.0.0/16;\n"), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(f.dir, "conf.d/balancer.conf"), []byte("set_real_ip_from 127.200.0.0/16;\n"), 0o644))
 	f.run(t)
 	forged := []string{
 		"X-Forwarded-For", "203.0.113.66", "X-Forwarded-For", "198.51.100.7, 10.1.2.3", "X-Forwarded-Proto", "https", "X-Real-IP", "203.0.113.66", "Forwarded", "for=203.0.113.66;proto=https",

@@ -27,7 +27,7 @@ func TestNginx_AcceptsItsConfigurationWithAndWithoutCertificates(t *testing.T) {
 		case "certificates":
 			f.certify(t, "anb.example", "192.0.2.7")
 		case "certificates and a balancer":
-			require.NoError(t, os.WriteFile(filepath.Join(f.dir, "anb/balancer.conf"), []byte("set_real_ip_from 10.0.0.0/8;\n"), 0o644))
+			require.NoError(t, os.WriteFile(filepath.Join(f.dir, "conf.d/balancer.conf"), []byte("set_real_ip_from 10.0.0.0/8;\n"), 0o644))
 		}
 		cmd := f.command("-t")
 		read, write := outputOf(t, cmd)

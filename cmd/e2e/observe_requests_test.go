@@ -32,13 +32,14 @@ func jsonLines(t *testing.T, text string) (lines []map[string]any) {
 	return lines
 }
 
-// saidOf counts the messages of the lines that are about a task or carry the
-// request's id; each of the former must carry it.
+// saidOf counts the messages of the lines that carry a request's id, as each must
+// that is about its task. Of a message that came too late, when the sweeper had
+// sent a second one, the worker knows no more than the task's id.
 func saidOf(t *testing.T, lines []map[string]any, task, request string) map[string]int {
 	t.Helper()
 	said := map[string]int{}
 	for _, line := range lines {
-		if line["task_id"] == task {
+		if line["task_id"] == task && line["msg"] != "nothing due, or already claimed" {
 			require.Equal(t, request, line["request_id"], "%v", line)
 		}
 		if line["request_id"] == request {
@@ -51,7 +52,7 @@ func saidOf(t *testing.T, lines []map[string]any, task, request string) map[stri
 func TestObserve_OneRequestIDLeadsFromTheUploadToFfmpegAndIntoTheLogFolder(t *testing.T) {
 	t.Parallel()
 	logs := filepath.Join(t.TempDir(), "logs")
-	f := newFleet(t, binary(t), append(quick, "ANB_LOG_FORMAT=json", "ANB_LOG_LEVEL=debug", "ANB_LOG_DIR="+logs, "ANB_MONITOR_ADDR=127.0.0.1:0")...)
+	f := newFleet(t, binary(t), append(quick, "ANB_PROCESSING_LEASE=30s", "ANB_LOG_FORMAT=json", "ANB_LOG_LEVEL=debug", "ANB_LOG_DIR="+logs, "ANB_MONITOR_ADDR=127.0.0.1:0")...)
 	api, work, monitor := f.run("serve"), f.worker(), f.run("monitor")
 	c := newClient(t, "http://"+api.said(`"msg":"serving the API","addr":"([^"]+)"`)).join("Ana", "Cali")
 

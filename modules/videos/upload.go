@@ -24,6 +24,7 @@ import (
 	"anb/platform/fault"
 	"anb/platform/httpserver"
 	"anb/platform/identity"
+	"anb/platform/storage"
 )
 
 // formOverhead is what a form may add to its file: boundaries, headers, title.
@@ -165,6 +166,19 @@ func (h handler) receive(ctx context.Context, form *multipart.Reader) (in incomi
 	return in, nil
 }
 
+// room refuses an upload that might take of what is to stay free. What tells no
+// room, as S3, has it.
+func (h handler) room(ctx context.Context) error {
+	if h.Config.Reserve == 0 {
+		return nil
+	}
+	free, known, err := h.Originals.Free(ctx)
+	if err == nil && known && free < uint64(h.Config.Reserve+h.Config.MaxBytes) {
+		return storageFault(storage.ErrFull)
+	}
+	return nil // a storage that is away says so when it is written to
+}
+
 // receiveFile stages the part, hashing and counting on the way.
 func (h handler) receiveFile(ctx context.Context, part *multipart.Part, in *incoming) error {
 	name := rawFileName(part)
@@ -174,6 +188,9 @@ func (h handler) receiveFile(ctx context.Context, part *multipart.Part, in *inco
 	in.format = strings.ToLower(strings.TrimPrefix(filepath.Ext(name), "."))
 	if !slices.Contains(h.Config.Formats, in.format) {
 		return h.wrongExtension()
+	}
+	if err := h.room(ctx); err != nil {
+		return fmt.Errorf("stage upload: %w", err)
 	}
 	file, err := h.Originals.Stage(ctx)
 	if err != nil {

@@ -1,6 +1,7 @@
 package videos
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -90,4 +91,28 @@ func TestUpload_FullDiskIs503AndLeavesRoom(t *testing.T) {
 	require.Empty(t, b.left(t))
 	require.Equal(t, 201, b.upload(t, goodForm(100_000)).status)
 	b.stored(t, content(100_000))
+}
+
+// roomy is a storage that has so many bytes of room.
+type roomy struct {
+	storage.Store
+	free uint64
+}
+
+func (r roomy) Free(context.Context) (uint64, bool, error) { return r.free, true, nil }
+
+func TestUpload_LeavesTheReserveFree(t *testing.T) {
+	t.Parallel()
+	for free, want := range map[uint64]int{3<<20 - 1: 503, 3 << 20: 201} {
+		b := setup(t, dbtest.SQLite(t), func(d *Deps) {
+			d.Originals, d.Config.MaxBytes, d.Config.Reserve = roomy{d.Originals, free}, 1<<20, 2<<20
+		})
+		a := b.upload(t, goodForm(1000))
+		require.Equal(t, want, a.status, a.text)
+		if want == 503 {
+			require.Equal(t, "STORAGE_FULL", a.code)
+			require.Equal(t, "60", a.head.Get("Retry-After"))
+			require.Empty(t, b.left(t))
+		}
+	}
 }

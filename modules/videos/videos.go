@@ -27,6 +27,8 @@ type Config struct {
 	// PerPlayer is how many uploads of one account are received at once by this
 	// process, AtOnce how many of all; 0: any number.
 	PerPlayer, AtOnce int
+	// Reserve is how many bytes of the originals' disk uploads leave free; 0: none.
+	Reserve int64
 }
 
 // formats are the extensions that can be accepted, with their media types.

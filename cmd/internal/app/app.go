@@ -229,7 +229,7 @@ func (a *App) wire() (m modules, err error) {
 		ReadTimeout: c.HTTP.ReadTimeout, MinRate: c.HTTP.MinRate, SendTimeout: c.HTTP.WriteTimeout, Metrics: a.metrics,
 		Config: videos.Config{
 			MaxBytes: c.Upload.MaxBytes, Formats: c.Upload.Formats, OriginalTTL: c.Upload.OriginalTTL, RepeatWindow: c.Upload.RepeatWindow,
-			PerPlayer: c.Upload.PerPlayer, AtOnce: c.Upload.AtOnce,
+			PerPlayer: c.Upload.PerPlayer, AtOnce: c.Upload.AtOnce, Reserve: c.Upload.Reserve,
 		},
 	})
 	return m, err

@@ -87,6 +87,7 @@ type Upload struct {
 	RepeatWindow      time.Duration `mapstructure:"repeat_window"` // 0: never
 	PerPlayer         int           `mapstructure:"per_player"`    // uploads at once of an account; 0: any number
 	AtOnce            int           `mapstructure:"at_once"`       // uploads at once of this process; 0: any number
+	Reserve           int64         `mapstructure:"reserve"`       // bytes that uploads leave free on the originals' disk; 0: none
 }
 
 // Validate reports every problem at once.
@@ -103,6 +104,9 @@ func (c Upload) Validate() error {
 	}
 	if c.AtOnce < 0 {
 		err = errors.Join(err, errors.New("upload.at_once must not be negative; 0 is any number (ANB_UPLOAD_AT_ONCE)"))
+	}
+	if c.Reserve < 0 {
+		err = errors.Join(err, errors.New("upload.reserve must not be negative; 0 is none (ANB_UPLOAD_RESERVE)"))
 	}
 	return err
 }

@@ -26,7 +26,7 @@ func TestValidate_NamesTheKeyOfEachBadValue(t *testing.T) {
 		"http.addr": {"8000", "x:y:z", "h:99999", "h:nix"}, "http.public_url": {"anb.example", "ftp://x", "http://"},
 		"http.trusted_proxies": {"proxy", "10.0.0.0/33"}, "http.read_timeout": {"0s", "-1s"}, "http.write_timeout": {"0s"},
 		"http.shutdown_delay": {"-1s"}, "http.shutdown_grace": {"0s"}, "http.max_header_bytes": {"1"}, "http.max_json_bytes": {"1"},
-		"http.min_rate": {"-1"}, "http.max_connections": {"-1"}, "upload.per_player": {"-1"}, "upload.at_once": {"-1"},
+		"http.min_rate": {"-1"}, "http.max_connections": {"-1"}, "upload.per_player": {"-1"}, "upload.at_once": {"-1"}, "upload.reserve": {"-1"},
 		"log.level": {"loud"}, "log.format": {"xml"},
 		"database.url": {"mysql://x", "host=x"}, "database.max_open": {"0"}, "database.query_timeout": {"0s"},
 		"redis.url":         {"localhost:6379", "http://x", "redis://"},

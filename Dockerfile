@@ -23,6 +23,8 @@ RUN apt-get update && \
     groupadd --gid 10001 anb && \
     useradd --uid 10001 --gid 10001 --home-dir /app --no-create-home --shell /usr/sbin/nologin anb && \
     install -d -o anb -g anb -m 0750 /app /app/uploads /app/processed_videos /app/logs /app/data
+ARG VERSION=""
+LABEL org.opencontainers.image.version="$VERSION"
 COPY --from=build /out/anb /usr/local/bin/anb
 WORKDIR /app
 USER 10001:10001

@@ -22,11 +22,11 @@ import (
 
 // visits are what clients do all the while.
 type visits struct {
-	requests atomic.Int64
-	mu       sync.Mutex
-	failed   []string
-	end      chan struct{}
-	group    sync.WaitGroup
+	requests, uploads atomic.Int64
+	mu                sync.Mutex
+	failed            []string
+	end               chan struct{}
+	group             sync.WaitGroup
 }
 
 // every calls f until the load ends, and notes what it says is wrong.
@@ -83,23 +83,39 @@ func (o *owner) visitors() *visits {
 		if r.status != http.StatusCreated {
 			return fmt.Sprintf("upload: %d %v %v", r.status, r.body, r.err)
 		}
+		l.uploads.Add(1)
 		return ""
 	})
 	return l
 }
 
-// beforeUpdate gives the origin a new commit, and clients something to do.
+// next is what the new version has of its own: a table, a site of nginx, and a
+// setting of every role.
+const next = `set -eu
+for dialect in postgres sqlite; do
+  last=$(ls db/migrations/$dialect | tail -n 1 | cut -d_ -f1 | sed 's/^0*//')
+  printf -- '-- +goose Up\nCREATE TABLE trial (id INTEGER PRIMARY KEY);\n-- +goose Down\nDROP TABLE trial;\n' >db/migrations/$dialect/$(printf %05d $((last + 1)))_trial.sql
+done
+echo '# changed' >>nginx/default.conf
+sed -i 's/ANB_LOG_LEVEL:-info/ANB_LOG_LEVEL:-debug/' compose/docker-compose.yml
+git add -A
+git -c user.name=x -c user.email=x@example.co commit -qm 'A change'
+git push -q origin HEAD:main`
+
+// beforeUpdate gives the origin a new version, and clients something to do.
 func (o *owner) beforeUpdate() {
-	o.run(`git -c user.name=x -c user.email=x@example.co clone -q "$(git remote get-url origin)" ../next && cd ../next && echo >>nginx/default.conf &&` +
-		` git -c user.name=x -c user.email=x@example.co commit -qam 'A change' && git push -q origin HEAD:main`)
+	o.run(`git clone -q "$(git remote get-url origin)" ../next`)
+	o.in(filepath.Join(o.dir, "../next"), next)
 	l := o.visitors()
 	o.stop = func() {
 		failed := l.stop()
-		o.t.Logf("%d requests while two updates and a rollback went on, %d failed", l.requests.Load(), len(failed))
+		o.t.Logf("%d requests and %d uploads of ten seconds while two updates and a rollback went on, %d failed", l.requests.Load(), l.uploads.Load(), len(failed))
 		if len(failed) > 0 {
 			o.t.Logf("nginx says:\n%s", o.quiet(`docker logs --since 10m anb_nginx 2>&1 | grep -E '"status":5|\[(error|crit|alert|emerg)\]' | tail -n 60`))
 		}
 		require.Empty(o.t, failed)
+		require.Greater(o.t, l.requests.Load(), int64(3000))
+		require.GreaterOrEqual(o.t, l.uploads.Load(), int64(3))
 	}
 }
 
@@ -107,9 +123,16 @@ func (o *owner) beforeUpdate() {
 func (o *owner) afterUpdate() {
 	o.stop()
 	require.Contains(o.t, o.quiet("docker-compose exec -T api anb version"), strings.TrimSpace(o.quiet("git describe --tags --always")))
+	require.Contains(o.t, o.quiet("docker-compose exec -T postgres psql -U anb_user -d anb_db -Atc '\\dt trial'"), "trial", "the new version's table")
+	o.scaled()
+	o.healthy(2 * time.Minute)
+}
+
+// scaled: as many replicas as were asked for in .env are there.
+func (o *owner) scaled() {
+	o.t.Helper()
 	require.Len(o.t, o.service("api"), 3)
 	require.Len(o.t, o.service("worker"), 4)
-	o.healthy(2 * time.Minute)
 }
 
 // record is what has been acknowledged.
@@ -201,7 +224,7 @@ func (o *owner) afterRestore() {
 	for id, sum := range o.kept.uploads {
 		require.Contains(o.t, rows, id)
 		require.Equal(o.t, sum, rows[id][1], "checksum of %s", id)
-		file := o.quiet("find uploads uploads.lost -path '*" + rows[id][0] + "' | head -n 1 | xargs sha256sum")
+		file := o.quiet("find uploads -path '*" + rows[id][0] + "' | head -n 1 | xargs sha256sum")
 		require.Equal(o.t, sum, strings.Fields(file)[0], "the original of %s", id)
 	}
 	votes := map[vote]bool{}
@@ -237,6 +260,7 @@ func (o *owner) afterSecrets() {
 	o.ana = o.join("otra")
 	o.ana.processed(o.accepted(o.ana))
 	o.dashboardWantsPassword()
+	o.scaled()
 }
 
 // afterHTTPS: plain HTTP leads to HTTPS, which is modern.

@@ -114,7 +114,10 @@ type owner struct {
 
 func newOwner(t *testing.T) *owner {
 	o := &owner{stack: newStack(t), book: newBook(t)}
-	clip, err := os.ReadFile(ffmpegtest.FullHD(t, t.TempDir(), 21))
+	// Small, since dozens of it are uploaded, backed up and restored.
+	clip, err := os.ReadFile(ffmpegtest.Clip(t, ffmpegtest.Spec{
+		Width: 1920, Height: 1080, Seconds: 21, Codec: []string{"-c:v", "libx264", "-preset", "veryfast", "-crf", "40"},
+	}))
 	require.NoError(t, err)
 	o.clip = clip
 	// The stand-in of an engine without a registry wants none; a real one is asked for nothing either.

@@ -2,7 +2,6 @@ package docs_test
 
 import (
 	"os"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -17,18 +16,26 @@ func TestDeployment_CommandsAreOfAKindThatIsRun(t *testing.T) {
 	require.NoError(t, err)
 	local, cloud, ok := strings.Cut(string(text), "\n# The cloud\n")
 	require.True(t, ok)
-	opening := regexp.MustCompile("(?m)^ *```(.+)$")
-	for part, kinds := range map[string][]string{local: {"bash", "bash follow", "bash cloud", "json"}, cloud: {"bash cloud", "json"}} {
-		found := opening.FindAllStringSubmatch(part, -1)
-		require.NotEmpty(t, found)
-		for _, m := range found {
-			require.Contains(t, kinds, m[1])
+	for part, kinds := range map[string][]string{local: {"```bash", "```bash follow", "```bash cloud", "```json"}, cloud: {"```bash cloud", "```json"}} {
+		open, blocks := false, 0
+		for line := range strings.Lines(part) {
+			fence := strings.TrimSpace(line)
+			if !strings.HasPrefix(fence, "```") {
+				continue
+			}
+			if open = !open; open {
+				blocks++
+				require.Contains(t, kinds, fence)
+				require.True(t, strings.HasPrefix(line, "```") || fence == "```bash cloud", "an indented block is not run: %s", line)
+			}
 		}
+		require.False(t, open, "a block has no end")
+		require.NotZero(t, blocks)
 	}
 	// What the owner's own document tells to type is among them.
 	for _, command := range []string{
 		"docker-compose build", "docker-compose up -d", "docker-compose logs -f ", "docker-compose up -d --scale worker=4", "docker-compose down",
-		"docker-compose down -v", "docker-compose ps", "git pull origin main", "docker-compose exec -T postgres pg_dump -U anb_user anb_db > backup.sql",
+		"docker-compose down -v", "docker-compose ps", "git pull origin main", "(umask 077; docker-compose exec -T postgres pg_dump -U anb_user anb_db > backup.sql)",
 	} {
 		require.Contains(t, local, "\n"+command)
 	}

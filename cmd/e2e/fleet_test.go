@@ -94,7 +94,7 @@ func (f *fleet) exec(sql string, args ...any) {
 
 func (f *fleet) inDatabase(do func(*database.DB)) {
 	f.t.Helper()
-	d, err := database.Open(database.Config{URL: f.url, MaxOpen: 1, QueryTimeout: 10 * time.Second}, slog.New(slog.DiscardHandler))
+	d, err := database.Open(database.Config{URL: f.url, MaxOpen: 1, QueryTimeout: time.Minute}, slog.New(slog.DiscardHandler))
 	require.NoError(f.t, err)
 	defer func() { require.NoError(f.t, d.Close()) }()
 	do(d)

@@ -2,7 +2,6 @@ package backup
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -17,15 +16,13 @@ import (
 // bucket is a platform whose files are in S3.
 func bucket(t *testing.T) (*site, *storagetest.S3) {
 	t.Helper()
-	for k, v := range map[string]string{
-		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true", "AWS_MAX_ATTEMPTS": "1",
-		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-	} {
-		t.Setenv(k, v)
+	for name, value := range storagetest.Environment() {
+		t.Setenv(name, value)
 	}
+	t.Setenv("AWS_MAX_ATTEMPTS", "1")
 	f := storagetest.StartS3(t)
 	at := func(prefix string) storage.Config {
-		return storage.Config{URL: "s3://bucket?region=us-east-1&use_path_style=true&endpoint=" + url.QueryEscape(f.URL) + "&prefix=" + prefix, StageDir: t.TempDir()}
+		return storage.Config{URL: f.Store("&prefix=" + prefix), StageDir: t.TempDir()}
 	}
 	return newSiteOn(t, dbtest.PostgresURL(t, true), at("o/"), at("p/")), f
 }

@@ -80,7 +80,8 @@ type chapter struct {
 // that are not run.
 type block struct{ kind, script string }
 
-func guide(text string) (all []chapter) {
+func guide(text string) []chapter {
+	all := []chapter{{title: "what comes before the first"}}
 	var open *block
 	for line := range strings.SplitSeq(text, "\n") {
 		switch {

@@ -62,22 +62,27 @@ func (l *loader) migrate(ctx context.Context, m manifest) error {
 	if l.was, err = l.migrations.GetDBVersion(ctx); err != nil {
 		return fmt.Errorf("look at the schema: %w", err)
 	}
-	switch {
-	case l.was > newest:
+	if l.was > newest {
 		return fmt.Errorf("%w for the database: its schema is %d, and this is for %d; use the anb that migrated it", ErrVersion, l.was, newest)
+	}
+	// One that is in use stays as it is.
+	err = pgx.BeginFunc(ctx, l.conn, func(tx pgx.Tx) error {
+		if err := unlimited(ctx, tx, usePatience); err != nil {
+			return err
+		}
+		there, err := layout(ctx, tx)
+		if err != nil {
+			return fmt.Errorf("list tables: %w", err)
+		}
+		return l.empty(ctx, tx, there)
+	})
+	if err != nil {
+		return busy(err)
+	}
+	switch {
 	case l.was < m.Schema:
 		_, err = l.migrations.UpTo(ctx, m.Schema)
 	case l.was > m.Schema:
-		err = pgx.BeginFunc(ctx, l.conn, func(tx pgx.Tx) error {
-			there, err := layout(ctx, tx)
-			if err == nil {
-				err = l.empty(ctx, tx, there)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
 		l.down = true
 		_, err = l.migrations.DownTo(ctx, m.Schema)
 	}

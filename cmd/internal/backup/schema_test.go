@@ -120,6 +120,20 @@ func TestLoad_BringsOlderArchivesUpToDate(t *testing.T) {
 	}
 }
 
+func TestLoad_LeavesAnOlderDatabaseThatIsInUseAsItIs(t *testing.T) {
+	t.Parallel()
+	archive := lived(t).archive()
+	to := newSite(t, dbtest.PostgresURL(t, false))
+	_, err := to.provider().UpTo(t.Context(), 9)
+	require.NoError(t, err)
+	to.exec("INSERT INTO users (id, email, email_key, password_hash, first_name, last_name, city, city_key, country, created_at, updated_at) VALUES ($1, 'a', 'a', 'x', 'Ana', 'Prueba', 'Cali', 'cali', 'Colombia', now(), now())", ana.String())
+	_, err = to.load(archive)
+	require.ErrorIs(t, err, ErrOccupied)
+	version, err := to.provider().GetDBVersion(t.Context())
+	require.NoError(t, err)
+	require.EqualValues(t, 9, version, "its own program goes on")
+}
+
 func TestPlatform_RefusesANewerDatabase(t *testing.T) {
 	t.Parallel()
 	archive := lived(t).archive()

@@ -23,6 +23,14 @@ var migrations embed.FS
 // ErrOldSchema says that the schema lacks migrations that this binary needs.
 var ErrOldSchema = errors.New("the database schema is older than this program needs; run: anb migrate up")
 
+// Lock is the advisory lock of PostgreSQL that migrations hold. Whoever reads
+// all tables for long holds it shared.
+const Lock = lock.DefaultLockID
+
+// lockPatience is how long a migration waits for a table: meanwhile everybody
+// else waits behind it.
+const lockPatience = 10 * time.Second
+
 // Provider returns goose's provider of the migrations for dialect, "postgres"
 // or "sqlite", on pool. On PostgreSQL each of its runs holds a session lock, so
 // that any number may start at once. Closing it closes pool.
@@ -35,11 +43,27 @@ func Provider(pool *sql.DB, dialect string, log *slog.Logger) (*goose.Provider, 
 	if dialect != "postgres" {
 		return goose.NewProvider(goose.DialectSQLite3, pool, sub, options...)
 	}
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // asks each second for five minutes
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(Lock), lock.WithLockTimeout(1, 300)) // asks each second for five minutes
 	if err != nil {
 		return nil, err
 	}
-	return goose.NewProvider(goose.DialectPostgres, pool, sub, append(options, goose.WithSessionLocker(locker))...)
+	return goose.NewProvider(goose.DialectPostgres, pool, sub, append(options, goose.WithSessionLocker(hurried{locker}))...)
+}
+
+// hurried is a locker whose session waits for tables no longer than lockPatience.
+type hurried struct{ lock.SessionLocker }
+
+func (h hurried) SessionLock(ctx context.Context, conn *sql.Conn) error {
+	if err := h.SessionLocker.SessionLock(ctx, conn); err != nil {
+		return err
+	}
+	_, err := conn.ExecContext(ctx, fmt.Sprintf("SET lock_timeout = %d", lockPatience.Milliseconds()))
+	return err
+}
+
+func (h hurried) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, "RESET lock_timeout")
+	return errors.Join(err, h.SessionLocker.SessionUnlock(ctx, conn))
 }
 
 // Newest returns the version of the last migration of this binary for dialect.

@@ -65,3 +65,23 @@ func TestMigrations_TenAtOnceAllSucceed(t *testing.T) {
 		require.NoError(t, err)
 	}
 }
+
+func TestMigrations_GiveUpRatherThanHoldUpEverybody(t *testing.T) {
+	t.Parallel()
+	pool, err := dbtest.Open(t, dbtest.PostgresURL(t, true), false).SQL()
+	require.NoError(t, err)
+	reader, err := pool.BeginTx(t.Context(), nil)
+	require.NoError(t, err)
+	_, err = reader.ExecContext(t.Context(), "LOCK TABLE jobs IN ACCESS SHARE MODE")
+	require.NoError(t, err)
+	p, err := db.Provider(pool, "postgres", slog.New(slog.DiscardHandler))
+	require.NoError(t, err)
+	_, err = p.Down(t.Context())
+	require.ErrorContains(t, err, "lock timeout")
+	require.NoError(t, reader.Rollback())
+	_, err = p.Down(t.Context())
+	require.NoError(t, err)
+	var limited int
+	require.NoError(t, pool.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_settings WHERE name = 'lock_timeout' AND setting <> '0'").Scan(&limited))
+	require.Zero(t, limited, "the pool has its connection back")
+}

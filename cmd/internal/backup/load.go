@@ -51,25 +51,11 @@ func (p Platform) Load(ctx context.Context, r io.Reader) (Summary, error) {
 	var s Summary
 	err = onConn(ctx, pool, func(c *pgx.Conn) error {
 		// A restore that was just killed may hold it for a moment.
-		err := pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
-			if err := unlimited(ctx, tx, usePatience); err != nil {
-				return err
-			}
-			_, err := tx.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(restoreLock))
+		return holding(ctx, c, restoreLock, false, usePatience, func() (err error) {
+			l := &loader{Platform: p, pool: pool, conn: c, migrations: migrations, buf: make([]byte, step)}
+			s, err = l.load(ctx, r)
 			return err
 		})
-		if err != nil {
-			return fmt.Errorf("lock the database: %w", busy(err))
-		}
-		// The pool keeps the connection, and so would the lock stay.
-		defer func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), usePatience)
-			defer cancel()
-			_, _ = c.Exec(ctx, "SELECT pg_advisory_unlock($1)", int64(restoreLock)) // or the session has ended
-		}()
-		l := &loader{Platform: p, pool: pool, conn: c, migrations: migrations, buf: make([]byte, step)}
-		s, err = l.load(ctx, r)
-		return err
 	})
 	if err != nil {
 		return Summary{}, err

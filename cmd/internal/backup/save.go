@@ -38,7 +38,15 @@ func (p Platform) Save(ctx context.Context, w io.Writer) (Summary, error) {
 		return Summary{}, err
 	}
 	s := &saver{Platform: p, pool: pool, out: newWriter(ctx, w, &pulse{log: p.Log})}
-	if err := onConn(ctx, pool, func(c *pgx.Conn) error { return s.database(ctx, c) }); err != nil {
+	err = onConn(ctx, pool, func(c *pgx.Conn) error {
+		// A migration asks for this lock now and then. Without it, it would wait for
+		// the tables, and everybody else behind it.
+		return holding(ctx, c, db.Lock, true, lockPatience, func() error { return s.database(ctx, c) })
+	})
+	if errors.Is(err, ErrBusy) {
+		return Summary{}, errors.New("a migration runs; back up again when it has ended")
+	}
+	if err != nil {
 		return Summary{}, fmt.Errorf("back up the database: %w", err)
 	}
 	for _, f := range s.files {
@@ -72,7 +80,7 @@ func (s *saver) database(ctx context.Context, c *pgx.Conn) error {
 		if err != nil {
 			return fmt.Errorf("list tables: %w", err)
 		}
-		// From here on no migration changes them.
+		// Whoever changes them by hand waits.
 		if _, err := tx.Exec(ctx, "LOCK TABLE "+named(all)+" IN ACCESS SHARE MODE"); err != nil {
 			return fmt.Errorf("lock tables: %w", err)
 		}

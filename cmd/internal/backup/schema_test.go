@@ -149,9 +149,12 @@ func TestPlatform_RefusesANewerDatabase(t *testing.T) {
 func TestSave_WaitsForAMigration(t *testing.T) {
 	t.Parallel()
 	s := lived(t)
-	tx, err := s.pool.BeginTx(t.Context(), nil)
+	newest := s.ask("SELECT max(version_id) FROM goose_db_version")
+	s.exec("DELETE FROM goose_db_version WHERE version_id = $1::int", newest)
+	migration, err := s.pool.Conn(t.Context())
 	require.NoError(t, err)
-	_, err = tx.ExecContext(t.Context(), "ALTER TABLE votes ADD COLUMN more text")
+	defer migration.Close()
+	_, err = migration.ExecContext(t.Context(), "SELECT pg_advisory_lock($1)", db.Lock)
 	require.NoError(t, err)
 	done := make(chan error, 1)
 	go func() {
@@ -161,8 +164,37 @@ func TestSave_WaitsForAMigration(t *testing.T) {
 	require.Eventually(t, func() bool {
 		return s.ask("SELECT count(*) FROM pg_locks WHERE NOT granted") != "0"
 	}, lockPatience, 5*time.Millisecond)
-	require.NoError(t, tx.Rollback())
-	require.NoError(t, <-done)
+	s.exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES ($1::int, true)", newest)
+	_, err = migration.ExecContext(t.Context(), "SELECT pg_advisory_unlock($1)", db.Lock)
+	require.NoError(t, err)
+	require.NoError(t, <-done, "it sees what the migration did")
+}
+
+func TestSave_HoldsUpNobodyBehindAMigration(t *testing.T) {
+	t.Parallel()
+	s := lived(t)
+	other := newSiteOn(t, s.url, s.places...)
+	migrated := make(chan error, 1)
+	begun := false
+	_, err := s.Save(t.Context(), writerFunc(func(p []byte) (int, error) {
+		if !begun { // the tables are in use
+			begun = true
+			p := other.provider()
+			go func() {
+				_, err := p.Down(t.Context())
+				migrated <- err
+			}()
+			require.Eventually(t, func() bool {
+				return s.ask(`SELECT (SELECT count(*) FROM pg_locks WHERE NOT granted) + (SELECT count(*) FROM pg_stat_activity
+					WHERE datname = current_database() AND query LIKE '%pg_try_advisory_lock%' AND pid <> pg_backend_pid())`) != "0"
+			}, lockPatience, 5*time.Millisecond)
+			_, err := other.pool.ExecContext(t.Context(), "SET lock_timeout = '200ms'; UPDATE jobs SET fence = fence")
+			require.NoError(t, err)
+		}
+		return len(p), nil
+	}))
+	require.NoError(t, err)
+	require.NoError(t, <-migrated)
 }
 
 func TestLoad_RunsOnceAtATime(t *testing.T) {

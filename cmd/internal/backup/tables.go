@@ -37,6 +37,32 @@ func onConn(ctx context.Context, pool *sql.DB, f func(*pgx.Conn) error) error {
 	return conn.Raw(func(c any) error { return f(c.(*stdlib.Conn).Conn()) })
 }
 
+// holding runs f while the session holds an advisory lock, shared or alone, for
+// which it waits no longer than patience.
+func holding(ctx context.Context, c *pgx.Conn, id int64, shared bool, patience time.Duration, f func() error) error {
+	kind := ""
+	if shared {
+		kind = "_shared"
+	}
+	err := pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error {
+		if err := unlimited(ctx, tx, patience); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "SELECT pg_advisory_lock"+kind+"($1)", id)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("lock the database: %w", busy(err))
+	}
+	// The pool keeps the connection, and so would the lock stay.
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), usePatience)
+		defer cancel()
+		_, _ = c.Exec(ctx, "SELECT pg_advisory_unlock"+kind+"($1)", id) // or the session has ended
+	}()
+	return f()
+}
+
 // unlimited takes the limits of time away that the server may have for a
 // transaction, except that it waits for locks for no more than patience.
 func unlimited(ctx context.Context, tx pgx.Tx, patience time.Duration) error {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"time"
 
@@ -53,6 +54,9 @@ func (p Platform) Save(ctx context.Context, w io.Writer) (Summary, error) {
 		if err := s.file(ctx, f); err != nil {
 			return Summary{}, fmt.Errorf("back up %s %s: %w", f.Place, f.Key, err)
 		}
+	}
+	if err := s.deleted(ctx); err != nil {
+		return Summary{}, err
 	}
 	if err := s.out.end(s.trailer); err != nil {
 		return Summary{}, err
@@ -200,6 +204,37 @@ func first(r io.Reader) ([]byte, error) {
 
 func (s *saver) flaw(f file, state, detail string) {
 	s.trailer.Flaws = append(s.trailer.Flaws, Flaw{Place: f.Place, Key: f.Key, Video: f.Video, State: state, Detail: detail})
+}
+
+// deleted notes the videos that are no more, also those whose files were copied
+// before: their deletion was acknowledged.
+func (s *saver) deleted(ctx context.Context) error {
+	if len(s.files) == 0 {
+		return nil
+	}
+	seen := map[uuid.UUID]bool{}
+	for _, f := range s.files {
+		seen[f.Video] = true
+	}
+	err := onConn(ctx, s.pool, func(c *pgx.Conn) error {
+		rows, err := c.Query(ctx, "SELECT id FROM unnest($1::uuid[]) id WHERE NOT EXISTS (SELECT 1 FROM videos v WHERE v.id = id.id)",
+			slices.Collect(maps.Keys(seen)))
+		if err != nil {
+			return err
+		}
+		gone, err := pgx.CollectRows(rows, pgx.RowTo[uuid.UUID])
+		for _, id := range gone {
+			if !slices.Contains(s.trailer.Gone, id) {
+				s.trailer.Gone = append(s.trailer.Gone, id)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("look for videos that were deleted: %w", err)
+	}
+	s.trailer.Flaws = slices.DeleteFunc(s.trailer.Flaws, func(f Flaw) bool { return slices.Contains(s.trailer.Gone, f.Video) })
+	return nil
 }
 
 // gone reports whether no row names the file any more.

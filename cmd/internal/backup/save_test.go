@@ -200,6 +200,27 @@ func TestLoad_RemovesWhatCameOfAVideoThatWasDeletedThen(t *testing.T) {
 	require.Equal(t, "0", to.ask("SELECT votes FROM player_totals"))
 }
 
+func TestSave_HonoursDeletionsOfWhatIsCopiedAlready(t *testing.T) {
+	t.Parallel()
+	from, to := lived(t), empty(t)
+	require.NoError(t, from.Originals.Delete(t.Context(), waiting.String()+".mp4"))
+	from.put(from.Originals, waiting.String()+".mp4", 5) // a flaw that is no more
+	store := from.Processed
+	key := shown.String() + "-1-ff.mp4" // the last file
+	from.Processed = odd{Store: store, key: key, open: func() (storage.Object, error) {
+		from.exec("DELETE FROM videos WHERE id = $1", waiting.String())
+		return store.Open(t.Context(), key)
+	}}
+	archive, done, err := from.save()
+	require.NoError(t, err)
+	require.Equal(t, 1, done.Gone)
+	require.Empty(t, done.Flaws)
+	_, err = to.load(archive)
+	require.NoError(t, err)
+	require.Equal(t, from.rows("videos"), to.rows("videos"))
+	require.NotContains(t, to.stored(), originals+"/"+waiting.String()+".mp4")
+}
+
 func TestSave_IsOfOneMoment(t *testing.T) {
 	t.Parallel()
 	from, to := lived(t), empty(t)

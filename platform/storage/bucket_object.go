@@ -32,7 +32,7 @@ func (b *bucket) open(ctx context.Context, key string) (*bucketObject, error) {
 		return nil, fmt.Errorf("open %s: %w: %w", key, ErrNotExist, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", key, err)
+		return nil, fmt.Errorf("open %s: %w", key, refused(err))
 	}
 	o := &bucketObject{bucket: b.blob, info: Info{
 		Key: key, Size: a.Size, ModTime: a.ModTime, ETag: a.ETag, ContentType: a.ContentType,
@@ -95,7 +95,7 @@ func (o *bucketObject) reopen() error {
 		return fmt.Errorf("%w: %w", ErrNotExist, err)
 	}
 	if err != nil {
-		return archived(err)
+		return refused(archived(err))
 	}
 	o.reader, o.at = r, o.offset
 	return nil

@@ -110,6 +110,21 @@ func TestS3_TellsWhatIsArchived(t *testing.T) {
 	require.ErrorIs(t, err, storage.ErrArchived)
 }
 
+func TestS3_TellsAnObjectThatMayNotBeRead(t *testing.T) {
+	credentials(t)
+	f := newS3(t)
+	s := f.open(t, "")
+	storagetest.Put(t, s, "a", "x")
+	o, err := s.Open(t.Context(), "a")
+	require.NoError(t, err)
+	defer o.Close()
+	f.Failing(http.StatusForbidden, -1, func(*http.Request) bool { return true })
+	_, err = o.Read(make([]byte, 1))
+	require.ErrorIs(t, err, storage.ErrRefused)
+	_, err = s.Open(t.Context(), "a")
+	require.ErrorIs(t, err, storage.ErrRefused)
+}
+
 // Tools of operators know nothing of what we note beside an object.
 func TestS3_TakesWhatOthersHaveCopiedIntoIt(t *testing.T) {
 	credentials(t)

@@ -45,7 +45,8 @@ type Store interface {
 	Stage(ctx context.Context) (*Staged, error)
 
 	// Open opens the object for reading; the caller closes it. Reads may fail
-	// once ctx has ended. It fails with ErrNotExist.
+	// once ctx has ended. It fails with ErrNotExist; it and reads fail with
+	// ErrArchived or ErrRefused when another try is no use.
 	Open(ctx context.Context, key string) (Object, error)
 
 	// Fetch returns the path of a local file with the object's content, to be

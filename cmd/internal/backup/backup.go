@@ -50,7 +50,7 @@ type Platform struct {
 	Processed storage.Store
 	Version   string // of the program
 	Log       *slog.Logger
-	// Pause is how long a read of a file that failed waits for its next try.
+	// Pause is how long what failed with a file waits for its next try; 0: a second.
 	Pause time.Duration
 }
 
@@ -141,4 +141,11 @@ func (p Platform) store(place string) storage.Store {
 		return p.Originals
 	}
 	return p.Processed
+}
+
+func (p Platform) pause() time.Duration {
+	if p.Pause > 0 {
+		return p.Pause
+	}
+	return time.Second
 }

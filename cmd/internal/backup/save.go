@@ -185,13 +185,6 @@ func (s *saver) failed(ctx context.Context, f file, state string, why error) err
 	return nil
 }
 
-func (s *saver) pause() time.Duration {
-	if s.Pause > 0 {
-		return s.Pause
-	}
-	return time.Second
-}
-
 // first reads the beginning of a file.
 func first(r io.Reader) ([]byte, error) {
 	head := make([]byte, 4<<10)

@@ -31,22 +31,33 @@ type source struct {
 // closes it.
 func openSource(ctx context.Context, store storage.Store, key string, pause time.Duration) (*source, error) {
 	s := &source{ctx: ctx, store: store, pause: pause, info: storage.Info{Key: key}}
-	return s, s.again(func() error { return s.open() })
+	return s, again(ctx, pause, s.open)
+}
+
+// final reports whether another try is of no use.
+func final(err error) bool {
+	for _, is := range []error{
+		io.EOF, storage.ErrNotExist, storage.ErrExist, storage.ErrBadKey, storage.ErrArchived, storage.ErrRefused, storage.ErrFull,
+	} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return false
 }
 
 // again calls f until it succeeds, a few times.
-func (s *source) again(f func() error) error {
+func again(ctx context.Context, pause time.Duration, f func() error) error {
 	for try := 1; ; try++ {
 		err := f()
-		if err == nil || errors.Is(err, io.EOF) || errors.Is(err, storage.ErrNotExist) || errors.Is(err, storage.ErrBadKey) || try == tries {
+		if err == nil || final(err) || try == tries {
 			return err
 		}
-		s.Close()
-		t := time.NewTimer(s.pause << (try - 1))
+		t := time.NewTimer(pause << (try - 1))
 		select {
-		case <-s.ctx.Done():
+		case <-ctx.Done():
 			t.Stop()
-			return s.ctx.Err()
+			return ctx.Err()
 		case <-t.C:
 		}
 	}
@@ -74,7 +85,12 @@ func (s *source) open() error {
 
 // Read implements io.Reader.
 func (s *source) Read(p []byte) (n int, err error) {
-	err = s.again(func() (err error) {
+	err = again(s.ctx, s.pause, func() (err error) {
+		defer func() {
+			if err != nil && !errors.Is(err, io.EOF) {
+				s.Close()
+			}
+		}()
 		if s.object == nil {
 			if err := s.open(); err != nil {
 				return err

@@ -89,10 +89,11 @@ type loader struct {
 	tx         pgx.Tx
 	there      []table // of the archive's schema
 	buf        []byte
-	files      []file  // that the rows name
-	next       int     // in files: the first that may still come
-	absent     []file  // that did not
-	made       []int   // in files
+	files      []file // that the rows name
+	next       int    // in files: the first that may still come
+	absent     []file // that did not
+	made       []int  // in files
+	doubts     []doubt
 	witness    *string // the key that was made
 }
 

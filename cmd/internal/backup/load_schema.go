@@ -141,3 +141,8 @@ func (l *loader) clear(ctx context.Context, there []table) error {
 	}
 	return nil
 }
+
+// has reports whether the archive's schema has a column.
+func (l *loader) has(of, column string) bool {
+	return slices.ContainsFunc(l.there, func(t table) bool { return t.Name == of && slices.Contains(t.Columns, column) })
+}

@@ -2,6 +2,8 @@ package backup
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"maps"
 	"slices"
 	"testing"
@@ -10,6 +12,7 @@ import (
 
 	"anb/db/dbtest"
 	"anb/modules/processing"
+	"anb/platform/storage"
 )
 
 func TestLoad_BringsBackWhatWasSaved(t *testing.T) {
@@ -120,6 +123,40 @@ func TestLoad_GoesOnBesideFilesThatAreThere(t *testing.T) {
 		require.Equal(t, map[string]string{processed + "/" + shown.String() + "-1-ff.mp4": sha}, other.stored())
 		require.Empty(t, other.rows("users"))
 	}
+}
+
+func TestLoad_TakesNoTornFileForAGoodOne(t *testing.T) {
+	t.Parallel()
+	from := lived(t)
+	whole, name := from.Originals, originals+"/"+running.String()+".mp4"
+	before := from.stored()
+	from.breaking(running.String()+".mp4", 99)
+	archive, done, err := from.save()
+	require.NoError(t, err)
+	require.Len(t, done.Flaws, 1)
+
+	// The good one is beside, or one that still cannot be read.
+	broken := from.Originals
+	for _, there := range []storage.Store{whole, broken} {
+		to := empty(t)
+		to.Originals, to.Processed = there, from.Processed
+		_, err := to.load(archive)
+		require.NoError(t, err)
+		to.Originals = whole
+		require.Equal(t, before[name], to.stored()[name])
+	}
+
+	// A restore that was killed has left it.
+	to := empty(t)
+	part := make([]byte, 70_000)
+	o, err := whole.Open(t.Context(), running.String()+".mp4")
+	require.NoError(t, err)
+	_, err = io.ReadFull(o, part[:35_000])
+	require.NoError(t, errors.Join(err, o.Close()))
+	to.store1(to.Originals, running.String()+".mp4", part)
+	_, err = to.load(archive)
+	require.NoError(t, err)
+	require.NotContains(t, to.stored(), name)
 }
 
 func TestLoad_WitnessKeepsJanitorsOffUntilTheRowsAreThere(t *testing.T) {

@@ -56,3 +56,52 @@ func TestSave_MovesBetweenDiskAndS3(t *testing.T) { // not parallel: it sets the
 	require.ErrorIs(t, err, ErrDamaged)
 	require.Empty(t, other.stored())
 }
+
+func TestLoad_TriesAgainWhatS3RefusesForAMoment(t *testing.T) { // not parallel: it sets the keys to S3
+	from := lived(t)
+	archive := from.archive()
+	to, server := bucket(t)
+	again := newSiteOn(t, dbtest.PostgresURL(t, true), to.places...) // beside the files
+	failing := func(method string) {
+		server.Failing(http.StatusServiceUnavailable, 4, func(r *http.Request) bool {
+			return r.Method == method && strings.Contains(r.URL.Path, running.String())
+		})
+	}
+	failing(http.MethodHead)
+	_, err := to.load(archive[:len(archive)-1])
+	require.ErrorIs(t, err, ErrDamaged)
+	failing(http.MethodPut)
+	_, err = to.load(archive)
+	require.NoError(t, err)
+	failing(http.MethodGet)
+	_, err = again.load(archive)
+	require.NoError(t, err)
+}
+
+func TestPlatform_LosesNoTimeWithWhatS3HasArchived(t *testing.T) { // not parallel: it sets the keys to S3
+	from, server := bucket(t)
+	from.live()
+	archive := from.archive()
+	server.Answering(func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodGet || !strings.Contains(r.URL.Path, running.String()+".mp4") {
+			return false
+		}
+		storagetest.Refuse(w, http.StatusForbidden, "InvalidObjectState")
+		return true
+	})
+	asked := func() int {
+		return server.Count(func(call string) bool {
+			return strings.HasPrefix(call, "GET ") && strings.Contains(call, running.String()+".mp4")
+		})
+	}
+	before := asked()
+	_, done, err := from.save()
+	require.NoError(t, err)
+	require.Len(t, done.Flaws, 1)
+	require.Equal(t, before+1, asked())
+
+	to := newSiteOn(t, dbtest.PostgresURL(t, true), from.places...) // beside it
+	_, err = to.load(archive)
+	require.NoError(t, err)
+	require.Equal(t, before+2, asked())
+}

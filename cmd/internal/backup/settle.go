@@ -3,14 +3,13 @@ package backup
 import (
 	"context"
 	"fmt"
-	"slices"
 )
 
 // settleRows makes of rows of some moment ago those of a platform that goes on.
 // They are still of the archive's schema, of whatever version.
 func (l *loader) settleRows(ctx context.Context, t trailer) error {
 	idle := ""
-	if slices.ContainsFunc(l.there, func(t table) bool { return t.Name == "jobs" && slices.Contains(t.Columns, "speed") }) {
+	if l.has("jobs", "speed") {
 		idle = ", speed = 0"
 	}
 	// As a worker does that stops: the attempt does not count.

@@ -5,8 +5,6 @@ import (
 	"context"
 	_ "embed"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"anb/cmd"
 )
@@ -15,7 +13,5 @@ import (
 var defaults []byte
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	os.Exit(cmd.Execute(ctx, defaults, os.Args[1:]))
+	os.Exit(cmd.Execute(cmd.UntilSignal(context.Background()), defaults, os.Args[1:]))
 }

@@ -40,6 +40,7 @@ archive is whole. It is a tar file: tar -tf lists it.`,
   docker-compose exec -T api anb backup > anb.backup
   anb backup | ssh vault 'cat > anb.backup'`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			signal.Ignore(syscall.SIGPIPE) // who no longer reads our words must not end the process
 			if to == "" && term.IsTerminal(int(os.Stdout.Fd())) {
 				return usageError{errors.New("the archive is not for a terminal: use --to FILE, or > FILE")}
 			}
@@ -67,7 +68,6 @@ func save(ctx context.Context, a *app.App, to string) error {
 	}
 	var err error
 	if to == "" {
-		signal.Ignore(syscall.SIGPIPE) // which would end the process without a word
 		err = write(os.Stdout)
 	} else {
 		err = wholeFile(to, write)

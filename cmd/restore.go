@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,6 +43,7 @@ nothing; it needs no database.`,
   docker-compose run --rm -T --no-deps api restore --check - < anb.backup`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			signal.Ignore(syscall.SIGPIPE) // as in backup
 			f, err := archive(args[0])
 			if err != nil {
 				return err

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	os.Exit(Execute(context.Background(), defaults, os.Args[1:]))
+	os.Exit(Execute(UntilSignal(context.Background()), defaults, os.Args[1:]))
 }
 
 // anb runs a command with only env as its environment.

@@ -29,6 +29,9 @@ import (
 // format is what this program writes, and all it reads.
 const format = 1
 
+// oldest is the schema of the first program that made archives.
+const oldest = 10
+
 // What callers tell apart; compare with errors.Is.
 var (
 	// ErrDamaged means that the archive is cut off, altered or none of ours.
@@ -52,6 +55,8 @@ type Platform struct {
 	Log       *slog.Logger
 	// Pause is how long what failed with a file waits for its next try; 0: a second.
 	Pause time.Duration
+	// oldest is for tests, whose archives may be of an older schema; 0: oldest.
+	oldest int64
 }
 
 // Summary is what an archive holds, or what was read from it.

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -56,7 +57,10 @@ func (l *loader) migrate(ctx context.Context, m manifest) error {
 	if err != nil {
 		return err
 	}
-	if m.Schema > newest || m.Schema < 1 {
+	if m.Schema < cmp.Or(l.oldest, oldest) {
+		return fmt.Errorf("%w: its schema is %d, and no archive is of one before %d", ErrDamaged, m.Schema, oldest)
+	}
+	if m.Schema > newest {
 		return fmt.Errorf("%w for the archive: its schema is %d, and this is for %d; restore it with %s or a later one", ErrVersion, m.Schema, newest, m.Program)
 	}
 	if l.was, err = l.migrations.GetDBVersion(ctx); err != nil {

@@ -106,6 +106,7 @@ func TestLoad_BringsOlderArchivesUpToDate(t *testing.T) {
 		from, archive := older(t, version, live)
 		for name, url := range map[string]string{"current": dbtest.PostgresURL(t, true), "none": dbtest.PostgresURL(t, false)} {
 			to := newSite(t, url)
+			to.oldest = 1
 			_, err := to.load(archive)
 			require.NoError(t, err, "version %d into %s", version, name)
 			require.NoError(t, db.Check(t.Context(), to.pool, string(database.Postgres)))
@@ -114,6 +115,7 @@ func TestLoad_BringsOlderArchivesUpToDate(t *testing.T) {
 			require.Equal(t, "queued 0", to.ask("SELECT state || ' ' || attempt FROM jobs WHERE id = $1", running.String()))
 		}
 		to := empty(t)
+		to.oldest = 1
 		_, err := to.load(archive[:len(archive)-1])
 		require.ErrorIs(t, err, ErrDamaged)
 		to.requireUntouched() // the schema too

@@ -64,7 +64,7 @@ func save(ctx context.Context, a *app.App, to string) error {
 		if err == nil {
 			done, err = a.Backup(ctx, out)
 		}
-		return interrupted(err, "the archive is not whole")
+		return interrupted(ctx, err, "the archive is not whole")
 	}
 	var err error
 	if to == "" {
@@ -95,8 +95,8 @@ func told(w io.Writer, what string, s backup.Summary, begun time.Time) {
 }
 
 // interrupted says first that a signal ended the work, and what that means.
-func interrupted(err error, means string) error {
-	if errors.Is(err, context.Canceled) {
+func interrupted(ctx context.Context, err error, means string) error {
+	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("interrupted, %s: %w", means, err)
 	}
 	return err

@@ -1,7 +1,9 @@
 package cmd
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -37,6 +39,16 @@ func TestWholeFile_IsWholeOrNotThere(t *testing.T) {
 	require.Equal(t, "whole", string(data))
 	require.NoFileExists(t, path+".part")
 	require.Error(t, wholeFile(filepath.Join(path, "x"), nil), "not in a folder")
+}
+
+func TestInterrupted_IsOnlyWhatASignalEnded(t *testing.T) {
+	t.Parallel()
+	silent := fmt.Errorf("read: %w", context.Canceled) // a storage that was silent for too long
+	require.Equal(t, silent, interrupted(t.Context(), silent, "nothing is restored"))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorContains(t, interrupted(ctx, os.ErrClosed, "nothing is restored"), "interrupted, nothing is restored")
+	require.NoError(t, interrupted(ctx, nil, "nothing is restored"))
 }
 
 func TestRestoreCheck_NeedsNoServerAndTellsByItsExitCode(t *testing.T) {

@@ -94,7 +94,7 @@ func restore(ctx context.Context, g *global, f *os.File) (err error) {
 	defer func() { err = errors.Join(err, a.Close()) }()
 	done, err := a.Restore(ctx, in)
 	if err != nil {
-		return interrupted(err, "nothing is restored")
+		return interrupted(ctx, err, "nothing is restored")
 	}
 	told(os.Stdout, "restored", done, begun)
 	return nil
@@ -115,7 +115,7 @@ func checkArchive(ctx context.Context, g *global, f *os.File) error {
 	}
 	done, err := backup.Check(ctx, in, logging.New(os.Stderr, c.Log))
 	if err != nil {
-		return interrupted(err, "the archive was not read to its end")
+		return interrupted(ctx, err, "the archive was not read to its end")
 	}
 	told(os.Stdout, "the archive is whole", done, begun)
 	return nil

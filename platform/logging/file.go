@@ -1,7 +1,9 @@
 package logging
 
 import (
+	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -57,13 +59,13 @@ func openFolder(dir, role, host string, warn *slog.Logger) *folder {
 
 var unsafeInNames = regexp.MustCompile(`[^A-Za-z0-9.-]+`)
 
-// fileName is <role>-<host>.log, whatever a host is called.
+// fileName is anb-<role>-<host>.log, whatever a host is called.
 func fileName(role, host string) string {
 	host = strings.Trim(unsafeInNames.ReplaceAllString(host, "_"), ".")
 	if host == "" {
 		host = "unknown"
 	}
-	return role + "-" + host[:min(len(host), 64)] + ".log"
+	return "anb-" + role + "-" + host[:min(len(host), 64)] + ".log"
 }
 
 // Write implements io.Writer for one line; it never fails and never waits.
@@ -128,25 +130,39 @@ func (f *folder) put(line []byte) {
 	f.failing = err != nil
 }
 
-var oursInFolder = regexp.MustCompile(`^(serve|work|monitor|dev)-.+\.log$`)
+// oursInFolder are our files, and those put aside: the time and why follow.
+var oursInFolder = regexp.MustCompile(`^(anb-(?:serve|work|monitor|dev)-.+?)(?:-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d\.\d{3}-[a-z]+)?\.log$`)
 
 // forget removes the files of processes that have written nothing for long: the
 // containers are gone, and each had a name of its own. Files of others stay, and
-// so does one whose process lives and has nothing to say.
+// so do those of a process that lives and has nothing to say.
 func (f *folder) forget() {
 	now := time.Now()
 	_ = os.Chtimes(f.path, now, now) // there may be none yet
-	entries, err := os.ReadDir(filepath.Dir(f.path))
+	dir := filepath.Dir(f.path)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return // the first line tells
 	}
+	written := map[string]time.Time{strings.TrimSuffix(filepath.Base(f.path), ".log"): now} // by process
+	files := map[string]string{}                                                            // to processes
 	for _, e := range entries {
+		ours := oursInFolder.FindStringSubmatch(e.Name())
 		info, err := e.Info()
-		if err != nil || !info.Mode().IsRegular() || !oursInFolder.MatchString(e.Name()) || now.Sub(info.ModTime()) < keepFor {
+		if ours == nil || err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		if err := os.Remove(filepath.Join(filepath.Dir(f.path), e.Name())); err != nil {
-			f.warn.Warn("old log not removed", slog.String("file", e.Name()), slog.Any("error", err))
+		files[e.Name()] = ours[1]
+		if info.ModTime().After(written[ours[1]]) {
+			written[ours[1]] = info.ModTime()
+		}
+	}
+	for name, process := range files {
+		if now.Sub(written[process]) < keepFor {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			f.warn.Warn("old log not removed", slog.String("file", name), slog.Any("error", err))
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -79,7 +80,7 @@ func TestOpen_LosesOnlyWhatAFullFolderCannotTake(t *testing.T) {
 	log, end := Open(&w, inFolder(dir), "serve", "host")
 	log.Info("first")
 	filler := filepath.Join(dir, "filler")
-	path := filepath.Join(dir, "serve-host.log")
+	path := filepath.Join(dir, "anb-serve-host.log")
 	require.Eventually(t, func() bool { _, err := os.Stat(path); return err == nil }, 5*time.Second, time.Millisecond)
 	require.Error(t, os.WriteFile(filler, make([]byte, 1<<20), 0o600), "the disk is small")
 	for range 200 {
@@ -142,14 +143,14 @@ func TestFolder_ThatHangsHoldsUpNobody(t *testing.T) {
 func TestFileName_StaysInItsFolder(t *testing.T) {
 	t.Parallel()
 	for host, want := range map[string]string{
-		"":                        "serve-unknown.log",
-		"a1b2c3d4e5f6":            "serve-a1b2c3d4e5f6.log",
-		"Node-1.example.co":       "serve-Node-1.example.co.log",
-		"../../etc/passwd":        "serve-_.._etc_passwd.log",
-		"..":                      "serve-unknown.log",
-		"a\x00b\nc d":             "serve-a_b_c_d.log",
-		"niño":                    "serve-ni_o.log",
-		strings.Repeat("h", 5000): "serve-" + strings.Repeat("h", 64) + ".log",
+		"":                        "anb-serve-unknown.log",
+		"a1b2c3d4e5f6":            "anb-serve-a1b2c3d4e5f6.log",
+		"Node-1.example.co":       "anb-serve-Node-1.example.co.log",
+		"../../etc/passwd":        "anb-serve-_.._etc_passwd.log",
+		"..":                      "anb-serve-unknown.log",
+		"a\x00b\nc d":             "anb-serve-a_b_c_d.log",
+		"niño":                    "anb-serve-ni_o.log",
+		strings.Repeat("h", 5000): "anb-serve-" + strings.Repeat("h", 64) + ".log",
 	} {
 		name := fileName("serve", host)
 		require.Equal(t, want, name)
@@ -173,7 +174,7 @@ func TestOpen_AppendsTheSameLinesAsJSONForTheGroupToRead(t *testing.T) {
 		require.Zero(t, w.count("quiet"))
 		require.Equal(t, 1, w.count("too late"))
 	}
-	path := filepath.Join(dir, "work-host.log")
+	path := filepath.Join(dir, "anb-work-host.log")
 	require.Equal(t, []string{"one", "next", "three", "next"}, messages(t, path))
 	info, err := os.Stat(path)
 	require.NoError(t, err)
@@ -201,7 +202,7 @@ func TestOpen_KeepsFiveOldFilesOfTenMiB(t *testing.T) {
 		require.NoError(t, err)
 		require.LessOrEqual(t, info.Size(), int64(fileMiB<<20))
 		require.Equal(t, os.FileMode(0o640), info.Mode())
-		require.Regexp(t, oursInFolder, filepath.Base(path), "forgotten with its process")
+		require.Equal(t, "anb-serve-host", oursInFolder.FindStringSubmatch(filepath.Base(path))[1], "forgotten with its process")
 	}
 	require.Empty(t, w.b.String())
 }
@@ -224,20 +225,24 @@ func TestFolder_ForgetsEachDayWhatIsLongUnwritten(t *testing.T) {
 			}
 			return out
 		}
-		place("serve-gone.log", keepFor)
-		place("work-gone-2026-01-01T00-00-00.000-size.log", 100*keepFor)
-		place("serve-lives.log", keepFor-time.Hour)
+		const aside = "-2026-01-01T00-00-00.000-size.log"
+		place("anb-serve-gone.log", keepFor)
+		place("anb-work-gone"+aside, 100*keepFor)
+		place("anb-serve-lives.log", keepFor-time.Hour)
+		place("anb-serve-lives"+aside, 100*keepFor)
+		place("anb-monitor-host"+aside, 100*keepFor) // its own, before a restart
 		place("access.log", 100*keepFor)
-		place("serve-notes.txt", 100*keepFor)
-		place("monitor-host.log", 100*keepFor)
-		require.NoError(t, os.Mkdir(filepath.Join(dir, "serve-folder.log"), 0o750))
-		require.NoError(t, os.Chtimes(filepath.Join(dir, "serve-folder.log"), time.Time{}, time.Now().Add(-100*keepFor)))
+		place("serve-mail.log", 100*keepFor) // another program's
+		place("anb-serve-notes.txt", 100*keepFor)
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "anb-serve-folder.log"), 0o750))
+		require.NoError(t, os.Chtimes(filepath.Join(dir, "anb-serve-folder.log"), time.Time{}, time.Now().Add(-100*keepFor)))
 		var w stderr
 		f := openFolder(dir, "monitor", "host", New(&w, inFolder("")))
-		kept := []string{"access.log", "monitor-host.log", "serve-folder.log", "serve-lives.log", "serve-notes.txt"}
-		require.Equal(t, kept, names())
+		stay := []string{"access.log", "anb-monitor-host" + aside, "anb-serve-folder.log", "anb-serve-notes.txt", "serve-mail.log"}
+		lives := []string{"anb-serve-lives" + aside, "anb-serve-lives.log"}
+		require.ElementsMatch(t, slices.Concat(stay, lives), names())
 		time.Sleep(25 * time.Hour)
-		require.Equal(t, []string{"access.log", "monitor-host.log", "serve-folder.log", "serve-notes.txt"}, names(), "its own is kept, though it has nothing to say")
+		require.ElementsMatch(t, stay, names())
 		f.Close()
 		require.Empty(t, w.b.String())
 	})

@@ -39,7 +39,7 @@ func New(w io.Writer, c Config) *slog.Logger {
 }
 
 // Open returns New's logger, which appends the same lines as JSON to
-// <role>-<host>.log in the folder of c, if there is one. A folder that is full,
+// anb-<role>-<host>.log in the folder of c, if there is one. A folder that is full,
 // slow or not to be written stops nobody: its lines are on w. The caller calls end.
 func Open(w io.Writer, c Config, role, host string) (log *slog.Logger, end func()) {
 	log = New(w, c)

@@ -2,11 +2,13 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/singleflight"
 )
 
 // Room tells how many bytes can still be written to a place; known is false
@@ -49,18 +51,18 @@ type subject struct {
 	name string
 }
 
-// question is put by one scrape at a time, so that no goroutines pile up behind
-// one that hangs.
+// question is put once at a time, and all who scrape meanwhile have the answer:
+// no goroutines pile up behind one that hangs.
 type question struct {
 	ask    func(context.Context) (value float64, ok bool)
 	zero   bool // told when there is no answer; else nothing is
-	asking chan struct{}
+	asking singleflight.Group
 }
 
 func (a *asked) add(desc *prometheus.Desc, name string, zero bool, ask func(context.Context) (float64, bool)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.questions[subject{desc, name}] = &question{ask: ask, zero: zero, asking: make(chan struct{}, 1)}
+	a.questions[subject{desc, name}] = &question{ask: ask, zero: zero}
 }
 
 // Describe implements prometheus.Collector.
@@ -87,30 +89,23 @@ func (a *asked) Collect(out chan<- prometheus.Metric) {
 
 // put asks; without an answer the value is 0.
 func (q *question) put() (value float64, ok bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
-	defer cancel()
-	select {
-	case q.asking <- struct{}{}:
-	case <-ctx.Done():
-		return 0, false // an earlier one still hangs
-	}
-	type answer struct {
-		value float64
-		ok    bool
-	}
-	got := make(chan answer, 1)
-	go func() {
+	answer := q.asking.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), askTimeout)
+		defer cancel()
 		value, ok := q.ask(ctx)
-		<-q.asking
-		got <- answer{value, ok}
-	}()
-	select {
-	case a := <-got:
-		if !a.ok {
-			return 0, false
+		if !ok {
+			return 0.0, errNone
 		}
-		return a.value, true
-	case <-ctx.Done():
+		return value, nil
+	})
+	late := time.NewTimer(askTimeout)
+	defer late.Stop()
+	select {
+	case a := <-answer:
+		return a.Val.(float64), a.Err == nil
+	case <-late.C:
 		return 0, false
 	}
 }
+
+var errNone = errors.New("no answer")

@@ -74,3 +74,25 @@ func TestDependency_IsUpOnlyWhileItAnswers(t *testing.T) {
 		require.Contains(t, scrape(t, r), `anb_dependency_up{dependency="database"} 1`)
 	})
 }
+
+func TestDependency_ThatIsSlowIsUpForAllWhoScrape(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		r := metrics.New("dev")
+		asked := 0
+		r.Dependency("redis", func(ctx context.Context) error {
+			asked++
+			select {
+			case <-time.After(1500 * time.Millisecond):
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		})
+		second := make(chan string, 1)
+		go func() { second <- scrape(t, r) }()
+		require.Contains(t, scrape(t, r), `anb_dependency_up{dependency="redis"} 1`)
+		require.Contains(t, <-second, `anb_dependency_up{dependency="redis"} 1`)
+		require.Equal(t, 1, asked)
+	})
+}

@@ -90,7 +90,7 @@ func told(w io.Writer, what string, s backup.Summary, begun time.Time) {
 	if s.Gone > 0 {
 		fmt.Fprintf(w, "left out: %d videos that were deleted meanwhile\n", s.Gone)
 	}
-	fmt.Fprintf(w, "%s: %d rows, %d files, %d bytes of files, as of %s by %s, in %.1f s\n",
+	fmt.Fprintf(w, "%s: %d rows, %d files, %d bytes of files, as of %s by %q, in %.1f s\n",
 		what, s.Rows, s.Files, s.Bytes, s.Made.Format(time.RFC3339), s.By, time.Since(begun).Seconds())
 }
 

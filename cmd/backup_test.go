@@ -1,14 +1,18 @@
 package cmd
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"anb/cmd/internal/backup"
 )
 
 func TestWholeFile_IsWholeOrNotThere(t *testing.T) {
@@ -49,6 +53,14 @@ func TestInterrupted_IsOnlyWhatASignalEnded(t *testing.T) {
 	cancel()
 	require.ErrorContains(t, interrupted(ctx, os.ErrClosed, "nothing is restored"), "interrupted, nothing is restored")
 	require.NoError(t, interrupted(ctx, nil, "nothing is restored"))
+}
+
+func TestTold_PrintsNothingOfAnArchiveRaw(t *testing.T) {
+	t.Parallel()
+	const escape = "\x1b]0;owned\a"
+	var out bytes.Buffer
+	told(&out, "restored", backup.Summary{By: escape, Flaws: []backup.Flaw{{Detail: escape}}}, time.Now())
+	require.NotContains(t, out.String(), escape)
 }
 
 func TestRestoreCheck_NeedsNoServerAndTellsByItsExitCode(t *testing.T) {

@@ -17,6 +17,7 @@ package backup
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -76,7 +77,7 @@ type Flaw struct {
 	Key    string    `json:"key"`
 	Video  uuid.UUID `json:"video"`
 	State  string    `json:"state"`  // missing, unreadable or other
-	Detail string    `json:"detail"` // English
+	Detail string    `json:"detail"` // English, maxDetail bytes at most
 }
 
 // The states of flaws.
@@ -88,7 +89,7 @@ const (
 
 // String is a line for operators.
 func (f Flaw) String() string {
-	return f.State + ": " + f.Place + " " + f.Key + " of video " + f.Video.String() + ": " + f.Detail
+	return fmt.Sprintf("%s: %s %s of video %s: %q", f.State, f.Place, f.Key, f.Video, f.Detail)
 }
 
 // manifest begins an archive.

@@ -61,7 +61,7 @@ func (l *loader) migrate(ctx context.Context, m manifest) error {
 		return fmt.Errorf("%w: its schema is %d, and no archive is of one before %d", ErrDamaged, m.Schema, oldest)
 	}
 	if m.Schema > newest {
-		return fmt.Errorf("%w for the archive: its schema is %d, and this is for %d; restore it with %s or a later one", ErrVersion, m.Schema, newest, m.Program)
+		return fmt.Errorf("%w for the archive: its schema is %d, and this is for %d; restore it with %q or a later one", ErrVersion, m.Schema, newest, m.Program)
 	}
 	if l.was, err = l.migrations.GetDBVersion(ctx); err != nil {
 		return fmt.Errorf("look at the schema: %w", err)

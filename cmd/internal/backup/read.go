@@ -9,13 +9,25 @@ import (
 	"io"
 
 	"github.com/go-json-experiment/json"
+
+	"anb/platform/storage"
 )
 
-// What an entry that is held in memory may have at most.
+// What an entry may have at most, in bytes.
 const (
-	maxObject = 64 << 20 // bytes
-	maxSums   = 1 << 20
+	maxManifest = 1 << 20
+	maxTrailer  = 64 << 20
+	maxSums     = 1 << 20
+	maxPart     = 64 << 20 // unpacked: tablePart and one row more
 )
+
+// limit is how many bytes an object may have.
+func limit(name string) int64 {
+	if name == manifestName {
+		return maxManifest
+	}
+	return maxTrailer
+}
 
 // sink takes what an archive has, in its order. Nothing of it can be relied on
 // before read has returned without an error.
@@ -97,7 +109,7 @@ func (r *reader) all(s sink) (m manifest, t trailer, err error) {
 		return m, t, err
 	}
 	if m.Format != format {
-		return m, t, fmt.Errorf("%w: it reads archives of format %d and this is of format %d, made by %s", ErrVersion, format, m.Format, m.Program)
+		return m, t, fmt.Errorf("%w: it reads archives of format %d and this is of format %d, made by %q", ErrVersion, format, m.Format, m.Program)
 	}
 	if err := s.begin(r.ctx, m); err != nil {
 		return m, t, err
@@ -105,7 +117,7 @@ func (r *reader) all(s sink) (m manifest, t trailer, err error) {
 	rows := map[string]int64{}
 	for _, of := range m.Tables {
 		if _, twice := rows[of.Name]; twice {
-			return m, t, r.damaged("it has table %s twice", of.Name)
+			return m, t, r.damaged("it has table %q twice", of.Name)
 		}
 		if rows[of.Name], err = r.table(s, of); err != nil {
 			return m, t, err
@@ -121,9 +133,15 @@ func (r *reader) all(s sink) (m manifest, t trailer, err error) {
 	if err := r.object(trailerName, &t); err != nil {
 		return m, t, err
 	}
+	for _, f := range t.Flaws {
+		known := f.State == missing || f.State == unreadable || f.State == other
+		if f.Place != originals && f.Place != processed || storage.CheckKey(f.Key) != nil || !known {
+			return m, t, r.damaged("its trailer has a flaw %q of %q %q", f.State, f.Place, f.Key)
+		}
+	}
 	for name, n := range rows {
 		if was, ok := t.Rows[name]; !ok || was != n || len(rows) != len(t.Rows) {
-			return m, t, r.damaged("table %s has %d rows instead of %d", name, n, was)
+			return m, t, r.damaged("table %q has %d rows instead of %d", name, n, was)
 		}
 	}
 	if count != t.Files || size != t.Bytes {
@@ -176,7 +194,7 @@ func (r *reader) whole(name string, limit int64) ([]byte, error) {
 }
 
 func (r *reader) object(name string, v any) error {
-	data, err := r.whole(name, maxObject)
+	data, err := r.whole(name, limit(name))
 	if err != nil {
 		return err
 	}

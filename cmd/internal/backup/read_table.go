@@ -22,6 +22,7 @@ type unpacker struct {
 	number int
 	gzip   *gzip.Reader
 	inside bool // a part
+	size   int64
 	ended  bool
 }
 
@@ -37,8 +38,11 @@ func (u *unpacker) Read(p []byte) (int, error) {
 		if errors.Is(err, io.EOF) {
 			u.inside, err = false, nil
 		}
+		if u.size += int64(n); err == nil && u.size > maxPart {
+			err = errors.New("it unpacks to too much")
+		}
 		if err != nil {
-			return n, u.r.damaged("%s: %v", partName(u.table, u.number), err)
+			return n, u.r.damaged("%q: %v", partName(u.table, u.number), err)
 		}
 		if n > 0 {
 			return n, nil
@@ -64,8 +68,8 @@ func (u *unpacker) next() error {
 		err = u.gzip.Reset(u.r.tar)
 	}
 	if err != nil {
-		return u.r.damaged("%s: %v", h.Name, err)
+		return u.r.damaged("%q: %v", h.Name, err)
 	}
-	u.inside = true
+	u.inside, u.size = true, 0
 	return nil
 }

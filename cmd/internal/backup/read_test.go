@@ -176,7 +176,7 @@ func TestLoad_RefusesHostileArchives(t *testing.T) {
 		"a device":             {good, header(tar.Header{Typeflag: tar.TypeChar, Name: "files/originals/x"}), "not a plain file", nil},
 		"another name":         {good, header(tar.Header{Typeflag: tar.TypeReg, Name: "passwd"}), "where trailer.json should be", nil},
 		"a record of its own":  {good, header(tar.Header{Typeflag: tar.TypeReg, Name: "files/originals/x", PAXRecords: map[string]string{"ANB.x": "y"}}), "has a record", nil},
-		"a huge trailer":       {good, header(tar.Header{Typeflag: tar.TypeReg, Name: trailerName, Size: maxObject + 1}), "has 67108865 bytes", nil},
+		"a huge trailer":       {good, header(tar.Header{Typeflag: tar.TypeReg, Name: trailerName, Size: maxTrailer + 1}), "has 67108865 bytes", nil},
 		"rows out of turn":     {good, header(tar.Header{Typeflag: tar.TypeReg, Name: partName("users", 1), Size: 10}), "users", nil},
 		"no rows in a part":    {good, header(tar.Header{Typeflag: tar.TypeReg, Name: partName("operations", 1), Size: 10}), "gzip", nil},
 		"a table of nobody":    {with(func(m *manifest) { m.Tables = append(m.Tables, table{"pg_authid", []string{"rolname"}}) }), none, "its schema has not", nil},
@@ -184,11 +184,11 @@ func TestLoad_RefusesHostileArchives(t *testing.T) {
 		"SQL for a name":       {with(func(m *manifest) { m.Tables[0].Name = `users" FROM PROGRAM 'true' --` }), none, "its schema has not", nil},
 		"SQL for a column":     {with(func(m *manifest) { m.Tables[0].Columns = []string{`id") FROM PROGRAM 'true' --`} }), none, "has the columns", nil},
 		"a table less":         {with(func(m *manifest) { m.Tables = m.Tables[1:] }), none, "lacks table users", nil},
-		"a table twice":        {with(func(m *manifest) { m.Tables = append(m.Tables, m.Tables[0]) }), none, "users twice", nil},
+		"a table twice":        {with(func(m *manifest) { m.Tables = append(m.Tables, m.Tables[0]) }), none, `"users" twice`, nil},
 		"a column less":        {with(func(m *manifest) { m.Tables[0].Columns = m.Tables[0].Columns[1:] }), none, "has the columns", nil},
 		"no schema":            {with(func(m *manifest) { m.Schema = 0 }), none, "no archive is of one before", nil},
 		"a schema of before":   {with(func(m *manifest) { m.Schema = oldest - 1 }), none, "its schema is 9", nil},
-		"a later schema":       {with(func(m *manifest) { m.Schema++ }), none, "restore it with anb 1.2.3 or a later one", nil},
+		"a later schema":       {with(func(m *manifest) { m.Schema++ }), none, `restore it with "anb 1.2.3" or a later one`, nil},
 		"a later format":       {with(func(m *manifest) { m.Format++ }), none, "format 2", nil},
 		"rows that lack files": {good, copied, "lacks the file", map[string]int64{"users": 2, "videos": 6}},
 		"fewer rows":           {good, copied, "instead of", nil},
@@ -204,6 +204,65 @@ func TestLoad_RefusesHostileArchives(t *testing.T) {
 		require.ErrorIs(t, err, ErrDamaged)
 		require.ErrorContains(t, err, `after "files/processed/`)
 	}
+}
+
+func TestCheck_PrintsNothingOfTheArchiveRaw(t *testing.T) {
+	t.Parallel()
+	const escape = "\x1b]0;owned\a"
+	good := Flaw{Place: originals, Key: "x.mp4", State: missing, Detail: escape}
+	require.NotContains(t, good.String(), escape)
+	none := func(*writer) {}
+	m := manifest{Format: format, Program: "anb" + escape}
+	require.NoError(t, checked(forged(t, m, none, &trailer{Flaws: []Flaw{good}})))
+	for _, change := range []func(f *Flaw){
+		func(f *Flaw) { f.Place = escape }, func(f *Flaw) { f.Key = escape }, func(f *Flaw) { f.State = escape },
+	} {
+		bad := good
+		change(&bad)
+		err := checked(forged(t, m, none, &trailer{Flaws: []Flaw{bad}}))
+		require.ErrorIs(t, err, ErrDamaged)
+		require.NotContains(t, err.Error(), escape)
+	}
+	for _, name := range []string{"a later format", "a table twice", "too few rows"} {
+		m := m
+		switch name {
+		case "a later format":
+			m.Format++
+		case "a table twice":
+			m.Tables = []table{{Name: escape}, {Name: escape}}
+		default:
+			m.Tables = []table{{Name: escape}}
+		}
+		err := checked(forged(t, m, none, &trailer{}))
+		require.Error(t, err, name)
+		require.NotContains(t, err.Error(), escape, name)
+	}
+}
+
+func TestCheck_UnpacksNoBomb(t *testing.T) {
+	t.Parallel()
+	err := checked(forged(t, manifest{Format: format, Tables: []table{{Name: "users"}}}, func(w *writer) {
+		rows := w.table("users").(*parts)
+		_, err := io.CopyN(rows.gzip, zeros{}, maxPart+1)
+		require.NoError(t, err)
+		rows.raw = 1
+		require.NoError(t, rows.Close())
+	}, &trailer{Rows: map[string]int64{"users": 0}}))
+	require.ErrorIs(t, err, ErrDamaged)
+	require.ErrorContains(t, err, "unpacks to too much")
+}
+
+func TestWriter_KeepsToWhatAReaderTakes(t *testing.T) {
+	t.Parallel()
+	w := newWriter(t.Context(), io.Discard, &pulse{log: slog.New(slog.DiscardHandler)})
+	require.ErrorContains(t, w.manifest(manifest{Server: strings.Repeat("x", maxManifest)}), "an archive takes")
+	require.ErrorContains(t, w.end(trailer{Flaws: []Flaw{{Detail: strings.Repeat("x", maxTrailer)}}}), "an archive takes")
+	_, err := w.table("users").Write(make([]byte, maxPart+1))
+	require.ErrorContains(t, err, "an archive takes")
+	s := saver{}
+	s.flaw(file{}, missing, strings.Repeat("ñ", maxDetail)[1:])
+	require.LessOrEqual(t, len(s.trailer.Flaws[0].Detail), maxDetail)
+	require.NotEmpty(t, s.trailer.Flaws[0].Detail)
 }
 
 type zeros struct{}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -195,7 +196,11 @@ func first(r io.Reader) ([]byte, error) {
 	return head[:n], err
 }
 
+// maxDetail is what of a flaw's detail is kept: a bucket says much, a million times.
+const maxDetail = 200
+
 func (s *saver) flaw(f file, state, detail string) {
+	detail = strings.ToValidUTF8(detail[:min(len(detail), maxDetail)], "")
 	s.trailer.Flaws = append(s.trailer.Flaws, Flaw{Place: f.Place, Key: f.Key, Video: f.Video, State: state, Detail: detail})
 }
 

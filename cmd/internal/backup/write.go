@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	tablePart = 4 << 20 // bytes of rows in an entry, before compression
+	tablePart = 4 << 20 // bytes of rows after which an entry ends, before compression
 	sumsPart  = 1000    // files with their sums in one entry
 	step      = 1 << 20 // bytes moved at once
 )
@@ -77,6 +77,9 @@ func (w *writer) object(name string, v any) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
+	if int64(len(data)) >= limit(name) {
+		return fmt.Errorf("write %s: it has %d bytes, and an archive takes %d", name, len(data), limit(name))
+	}
 	return w.entry(name, append(data, '\n'))
 }
 
@@ -105,7 +108,10 @@ type parts struct {
 
 func (p *parts) Write(rows []byte) (int, error) {
 	n, err := p.gzip.Write(rows)
-	if p.raw += n; err == nil && p.raw >= tablePart {
+	if p.raw += n; err == nil && p.raw > maxPart {
+		err = fmt.Errorf("a row has %d bytes, and an archive takes %d", len(rows), maxPart-tablePart)
+	}
+	if err == nil && p.raw >= tablePart {
 		err = p.Close()
 	}
 	return n, err

@@ -106,3 +106,20 @@ func (o *owner) afterObservability() {
 		require.True(o.t, c.HostConfig.ReadonlyRootfs, c.Name)
 	}
 }
+
+// afterDevelopment: what developers want is open, and on this machine alone.
+func (o *owner) afterDevelopment() {
+	o.healthy(time.Minute)
+	for _, c := range o.service("api", "redis", "postgres") {
+		require.NotEmpty(o.t, c.HostConfig.PortBindings, c.Name)
+		for _, bindings := range c.HostConfig.PortBindings {
+			for _, b := range bindings {
+				require.Equal(o.t, "127.0.0.1", b.HostIP, c.Name)
+			}
+		}
+	}
+	res, err := o.book.http.Get("http://127.0.0.1:8000/health")
+	require.NoError(o.t, err)
+	require.NoError(o.t, res.Body.Close())
+	require.Equal(o.t, http.StatusOK, res.StatusCode)
+}

@@ -199,6 +199,26 @@ func TestSave_HoldsUpNobodyBehindAMigration(t *testing.T) {
 	require.NoError(t, <-migrated)
 }
 
+func TestPlatform_IsNotAtTheMercyOfTheServersSettings(t *testing.T) {
+	t.Parallel()
+	from, to := lived(t), empty(t)
+	from.exec("UPDATE jobs SET speed = 1 / 3.0, run_after = '2026-02-03 04:05:06.789012+00' WHERE state = 'dead'")
+	odd := func(s *site, datestyle string) *site { // whose later sessions have other settings
+		s.exec(`DO $$ BEGIN
+			EXECUTE format('ALTER DATABASE %I SET datestyle = SQL, ` + datestyle + `', current_database());
+			EXECUTE format('ALTER DATABASE %I SET extra_float_digits = -3', current_database());
+		END $$`)
+		return newSiteOn(t, s.url, s.places...)
+	}
+	source, target := odd(from, "DMY"), odd(to, "MDY")
+	require.Equal(t, "SQL, DMY", source.ask("SHOW datestyle"))
+	_, err := target.load(source.archive())
+	require.NoError(t, err)
+	require.Equal(t, from.rows("votes"), to.rows("votes"))
+	const dead = "SELECT speed::text || run_after FROM jobs WHERE state = 'dead'"
+	require.Equal(t, from.ask(dead), to.ask(dead))
+}
+
 func TestLoad_RunsOnceAtATime(t *testing.T) {
 	t.Parallel()
 	archive := lived(t).archive()

@@ -64,10 +64,12 @@ func holding(ctx context.Context, c *pgx.Conn, id int64, shared bool, patience t
 }
 
 // unlimited takes the limits of time away that the server may have for a
-// transaction, except that it waits for locks for no more than patience.
+// transaction, except that it waits for locks for no more than patience, and
+// the ways of writing values that lose something.
 func unlimited(ctx context.Context, tx pgx.Tx, patience time.Duration) error {
-	_, err := tx.Exec(ctx, fmt.Sprintf(`SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0;
-		SET LOCAL lock_timeout = %d`, patience.Milliseconds()))
+	_, err := tx.Exec(ctx, fmt.Sprintf(`SET LOCAL datestyle = 'ISO'; SET LOCAL extra_float_digits = 1; SET LOCAL lock_timeout = %d;
+		SELECT set_config(name, '0', true) FROM pg_settings
+			WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`, patience.Milliseconds()))
 	return err
 }
 

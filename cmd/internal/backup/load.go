@@ -110,7 +110,7 @@ func (l *loader) load(ctx context.Context, r io.Reader) (Summary, error) {
 	if err == nil {
 		var known bool
 		if known, err = l.commit(ctx); err != nil && !known {
-			return Summary{}, fmt.Errorf("commit: nobody knows whether it was done; if anb doctor finds no videos, restore again: %w", err)
+			return Summary{}, fmt.Errorf("commit: nobody knows whether it was done; run: anb migrate up, then: anb doctor; if it finds no videos, restore again: %w", err)
 		}
 	}
 	if err != nil {

@@ -89,13 +89,19 @@ func older(t *testing.T, version int64, live func(*site)) (*site, []byte) {
 	return s, archive
 }
 
+// person makes Ana as every version knows her.
+func (s *site) person() {
+	s.t.Helper()
+	s.exec(`INSERT INTO users (id, email, email_key, password_hash, first_name, last_name, city, city_key, country, created_at, updated_at)
+		VALUES ($1, $2, $2, 'argon2', 'Ana', 'Prueba', 'Cali', 'cali', 'Colombia', now(), now())`, ana.String(), "ana@example.org")
+}
+
 func TestLoad_BringsOlderArchivesUpToDate(t *testing.T) {
 	t.Parallel()
 	newest, err := db.Newest(empty(t).pool, string(database.Postgres))
 	require.NoError(t, err)
 	old := func(s *site) { // what the first version knows
-		s.exec(`INSERT INTO users (id, email, email_key, password_hash, first_name, last_name, city, city_key, country, created_at, updated_at)
-			VALUES ($1, $2, $2, 'argon2', 'Ana', 'Prueba', 'Cali', 'cali', 'Colombia', now(), now())`, ana.String(), "ana@example.org")
+		s.person()
 		sha := s.put(s.Originals, running.String()+".mp4", 70_000)
 		s.exec(`INSERT INTO videos (id, user_id, title, status, city_key, search_key, original_key, original_bytes, original_sha256, uploaded_at)
 			VALUES ($1, $2, 'Triple', 'processing', 'cali', 'triple', $3, 70000, $4, now())`, running.String(), ana.String(), running.String()+".mp4", sha)
@@ -128,7 +134,7 @@ func TestLoad_LeavesAnOlderDatabaseThatIsInUseAsItIs(t *testing.T) {
 	to := newSite(t, dbtest.PostgresURL(t, false))
 	_, err := to.provider().UpTo(t.Context(), 9)
 	require.NoError(t, err)
-	to.exec("INSERT INTO users (id, email, email_key, password_hash, first_name, last_name, city, city_key, country, created_at, updated_at) VALUES ($1, 'a', 'a', 'x', 'Ana', 'Prueba', 'Cali', 'cali', 'Colombia', now(), now())", ana.String())
+	to.person()
 	_, err = to.load(archive)
 	require.ErrorIs(t, err, ErrOccupied)
 	version, err := to.provider().GetDBVersion(t.Context())
@@ -251,6 +257,25 @@ func TestLoad_IsUndoneWhenTheServerEndsIt(t *testing.T) {
 		require.NotErrorIs(t, err, ErrDamaged, name)
 		to.requireUntouched()
 	}
+}
+
+func TestLoad_SaysWhatToDoWhenNobodyKnowsWhetherItWasDone(t *testing.T) {
+	t.Parallel()
+	from, archive := older(t, 9, (*site).person)
+	to := empty(t)
+	to.oldest = 1
+	to.exec("CREATE FUNCTION away() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(60); RETURN NULL; END'")
+	to.exec("CREATE CONSTRAINT TRIGGER away AFTER INSERT ON users DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION away()")
+	_, err := to.load(archive)
+	require.ErrorContains(t, err, "nobody knows whether it was done; run: anb migrate up, then: anb doctor")
+	require.ErrorIs(t, db.Check(t.Context(), to.pool, string(database.Postgres)), db.ErrOldSchema, "doctor would not start")
+
+	_, err = to.provider().Up(t.Context())
+	require.NoError(t, err)
+	to.exec("DROP FUNCTION away CASCADE")
+	_, err = to.load(archive)
+	require.NoError(t, err)
+	require.Equal(t, from.rows("users"), to.rows("users"))
 }
 
 // bytesThen reads data, and calls f once after so many bytes.

@@ -104,7 +104,7 @@ func interrupted(ctx context.Context, err error, means string) error {
 
 // wholeFile makes a file that only its owner can read, and that has its name
 // once write has succeeded and all is on the disk. It never replaces one.
-func wholeFile(path string, write func(*os.File) error) (err error) {
+func wholeFile(path string, write func(*os.File) error) error {
 	part := path + ".part"
 	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
@@ -113,30 +113,41 @@ func wholeFile(path string, write func(*os.File) error) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(part))
-		}
-	}()
 	err = write(f)
 	if err == nil {
 		err = f.Sync()
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = nameNew(part, path)
 	}
-	if err := vacant(path); err != nil { // somebody may have made it meanwhile
-		return err
-	}
-	if err := os.Rename(part, path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
-		return fmt.Errorf("%s is written, but perhaps not on the disk: %w", path, err)
+		return errors.Join(err, os.Remove(part))
 	}
-	defer dir.Close()
-	return dir.Sync()
+	if err := syncFolder(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("%s is written and whole, but perhaps not yet on the disk: %w", path, err)
+	}
+	return nil
+}
+
+// nameNew gives a file its name, never another's: a rename would replace.
+func nameNew(part, path string) error {
+	err := os.Link(part, path)
+	if err == nil {
+		return os.Remove(part)
+	}
+	// Somebody may have made it meanwhile, or the file system has no links.
+	if err := vacant(path); err != nil {
+		return err
+	}
+	return os.Rename(part, path)
+}
+
+func syncFolder(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // vacant fails when the path names something.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -43,6 +44,35 @@ func TestWholeFile_IsWholeOrNotThere(t *testing.T) {
 	require.Equal(t, "whole", string(data))
 	require.NoFileExists(t, path+".part")
 	require.Error(t, wholeFile(filepath.Join(path, "x"), nil), "not in a folder")
+}
+
+func TestNameNew_ReplacesNothingThatIsMadeMeanwhile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i := range 500 {
+		path := filepath.Join(dir, strconv.Itoa(i))
+		require.NoError(t, os.WriteFile(path+".part", []byte("ours"), 0o600))
+		ready, theirs := make(chan struct{}), make(chan error, 1)
+		go func() {
+			close(ready)
+			f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+			if err == nil {
+				_, err = f.WriteString("theirs")
+				err = errors.Join(err, f.Close())
+			}
+			theirs <- err
+		}()
+		<-ready
+		ours := nameNew(path+".part", path)
+		want := "ours"
+		if <-theirs == nil {
+			require.ErrorContains(t, ours, "replaces nothing")
+			want = "theirs"
+		}
+		got, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, want, string(got))
+	}
 }
 
 func TestInterrupted_IsOnlyWhatASignalEnded(t *testing.T) {

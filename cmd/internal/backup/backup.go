@@ -67,7 +67,7 @@ type Summary struct {
 	Rows  int64
 	Files int64
 	Bytes int64 // of files
-	Gone  int   // videos that were deleted while their files were copied
+	Gone  int   // videos that were deleted before the archive ended
 	Flaws []Flaw
 }
 
@@ -114,7 +114,7 @@ type trailer struct {
 	Rows  map[string]int64 `json:"rows"` // of each table
 	Files int64            `json:"files"`
 	Bytes int64            `json:"bytes"` // of files
-	Gone  []uuid.UUID      `json:"gone"`  // videos deleted while files were copied
+	Gone  []uuid.UUID      `json:"gone"`  // videos deleted before it was written
 	Flaws []Flaw           `json:"flaws"`
 }
 

@@ -30,11 +30,12 @@ const (
 // this program. The database has all of the archive or, after an error, none of
 // it, and then the files that Load made are removed; it fails with ErrDamaged,
 // ErrOccupied, ErrBusy, ErrVersion or ErrDialect among others. Files that are
-// there already stay: with another content they are an error.
+// there already stay: with another content they are an error, unless the archive
+// has only a part of them. Such a part is removed where it is there.
 //
 // What was under way goes on: jobs that ran are handed back, as if their
-// workers had stopped. A video that was deleted while its files were copied is
-// not restored.
+// workers had stopped. A video that was deleted before the archive ended is not
+// restored.
 func (p Platform) Load(ctx context.Context, r io.Reader) (Summary, error) {
 	if p.DB.Dialect() != database.Postgres {
 		return Summary{}, ErrDialect

@@ -24,9 +24,9 @@ import (
 const lockPatience = 30 * time.Second
 
 // Save writes an archive to w: of the database as it is at one moment, and of
-// the files that its rows name then. Everything else goes on meanwhile. A
-// video that is deleted while its files are copied is noted, and will not be
-// restored.
+// the files that its rows name then. Everything else goes on meanwhile, only
+// migrations wait until the rows are read. A video that is deleted before the
+// archive ends is noted, and will not be restored.
 //
 // A file that is damaged, unreadable or missing although its row is there is a
 // flaw: the archive is complete all the same, and has what could be had. After

@@ -78,6 +78,21 @@ func TestCompose_SetsOnlyVariablesThatAreKnown(t *testing.T) {
 	require.Greater(t, seen, 10)
 }
 
+// With an exception the client walks into what is left out, and a builder who is
+// not root may not read the folders of the containers.
+func TestDockerignore_LeavesWholeFoldersOut(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../.dockerignore")
+	require.NoError(t, err)
+	lines := strings.Split(string(text), "\n")
+	for _, line := range lines {
+		require.False(t, strings.HasPrefix(line, "!"), line)
+	}
+	for _, folder := range []string{"/uploads/", "/processed_videos/", "/logs/", "/secrets/", "/.env", "/anb.env", "/nginx/certs/", "/*.lost/", "/anb.backup*"} {
+		require.Contains(t, lines, folder)
+	}
+}
+
 // checkout is a folder with the script in its place.
 func checkout(t *testing.T) (dir string, secrets func(args ...string) (string, error)) {
 	t.Helper()

@@ -114,7 +114,7 @@ func TestObserve_OneRequestIDLeadsFromTheUploadToFfmpegAndIntoTheLogFolder(t *te
 		secrets = append(secrets, password)
 	}
 	for role, p := range map[string]*process{"serve": api, "work": work, "monitor": monitor} {
-		path := filepath.Join(logs, role+"-"+host+".log")
+		path := filepath.Join(logs, "anb-"+role+"-"+host+".log")
 		info, err := os.Stat(path)
 		require.NoError(t, err)
 		require.Equal(t, os.FileMode(0o640), info.Mode())

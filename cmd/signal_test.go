@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"syscall"
 	"testing"
 	"time"
@@ -30,6 +31,11 @@ func reading(t *testing.T, name string, args ...string) (c *exec.Cmd, in io.Writ
 
 func TestSignal_ATerminalThatGoesAwayEndsACommandInOrder(t *testing.T) {
 	t.Parallel()
+	// Whoever started the tests may have had them ignore it, and a child would too;
+	// what is caught here is as usual there.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(caught) })
 	self, err := os.Executable()
 	require.NoError(t, err)
 	c, _, problems := reading(t, self)

@@ -39,6 +39,8 @@ func TestCompose(t *testing.T) {
 		"Secrets":                    o.afterSecrets,
 		"HTTPS":                      o.afterHTTPS,
 		"Observability":              o.afterObservability,
+		"Development":                o.afterDevelopment,
+		"The end of it":              o.afterEnd,
 	}
 	known := map[string]bool{}
 	for _, c := range chapters {

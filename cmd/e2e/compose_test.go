@@ -35,7 +35,7 @@ func TestCompose(t *testing.T) {
 		"Update and rollback":        o.afterUpdate,
 		"Backup":                     o.afterBackup,
 		"Restore":                    o.afterRestore,
-		"Restore the database alone": o.afterRestore,
+		"Restore the database alone": o.afterDatabase,
 		"Secrets":                    o.afterSecrets,
 		"HTTPS":                      o.afterHTTPS,
 		"Observability":              o.afterObservability,

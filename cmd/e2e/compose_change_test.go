@@ -77,7 +77,8 @@ func (o *owner) visitors() *visits {
 	}
 	l.every(50*time.Millisecond, ask(http.MethodGet, "/health", ""))
 	l.every(50*time.Millisecond, ask(http.MethodGet, address, "", "Range", "bytes=0-1023"))
-	l.every(50*time.Millisecond, ask(http.MethodPatch, "/api/auth/me", `{"city":"Cali"}`, "Content-Type", "application/json"))
+	l.every(50*time.Millisecond, ask(http.MethodPatch, "/api/auth/me", `{"city":"Cali"}`,
+		"Content-Type", "application/json", "Connection", "close")) // a reload ends idle connections, and this may not be sent twice
 	l.every(time.Second, func() string { // takes ten seconds
 		r := o.ana.send(o.book.key(), o.file(), func(b []byte) io.Reader { return paced(o.t.Context(), b, 50, 10*time.Second) })
 		if r.status != http.StatusCreated {

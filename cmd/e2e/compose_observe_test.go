@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -118,7 +119,7 @@ func (o *owner) afterDevelopment() {
 			}
 		}
 	}
-	res, err := o.book.http.Get("http://127.0.0.1:8000/health")
+	res, err := o.book.http.Get("http://" + strings.TrimSpace(o.quiet("docker-compose port api 8000")) + "/health")
 	require.NoError(o.t, err)
 	require.NoError(o.t, res.Body.Close())
 	require.Equal(o.t, http.StatusOK, res.StatusCode)
